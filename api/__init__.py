@@ -1,0 +1,1 @@
+"""People and systems ask: HTTP under /v1 and the advisor's pages."""

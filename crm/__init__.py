@@ -1,0 +1,1 @@
+"""Findings become triggers; outcomes come back."""

@@ -1,0 +1,1 @@
+"""Bytes to columns. Pure: no I/O, no clock."""

@@ -1,0 +1,1 @@
+"""T-Box data comes in: MQTT, batches, one transaction, acknowledgement."""

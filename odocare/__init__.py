@@ -1,0 +1,1 @@
+"""Everything meets here: settings, wiring, the command line, the local stack."""

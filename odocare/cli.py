@@ -1,0 +1,27 @@
+"""The command `odocare`. Heavy imports stay inside the subcommands, so that `--help` is instant."""
+
+import sys
+
+import typer
+
+from odocare.commands import database
+from vehicle.errors import OdocareError
+
+cli = typer.Typer(
+    name="odocare",
+    help="Connected-vehicle telematics and predictive maintenance.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for family in (database,):
+    family.register(cli)
+
+
+def main() -> None:
+    """Run one subcommand: exit 0 done, 1 refused, 2 wrong usage."""
+    try:
+        cli()
+    except OdocareError as error:
+        typer.echo(f"odocare: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""The subcommands, one module a family; each parses, calls one function and prints one result."""

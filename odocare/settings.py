@@ -1,0 +1,34 @@
+"""Settings: `ODOCARE_*` from the environment, read once; docs/settings.md lists them."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What an operator can set. Everything has a default that runs the local stack under `home`."""
+
+    model_config = SettingsConfigDict(env_prefix="ODOCARE_", frozen=True, extra="forbid")
+
+    home: Path = Field(default=Path(".odocare"), description="folder of the local stack, its keys and caches")
+    database_url: SecretStr | None = Field(
+        default=None, description="an existing PostgreSQL 17 with TimescaleDB, instead of the local one"
+    )
+    mqtt_url: SecretStr | None = Field(
+        default=None, description="an existing broker as mqtt://user:password@host:port, for `odocare ingest`"
+    )
+    simulator_mqtt_url: SecretStr | None = Field(
+        default=None, description="the same broker for the development-only identity of test fleets"
+    )
+    fixtures: Path | None = Field(default=None, description="folder of real captures, for the demo and tests")
+    site: str = Field(
+        default="odocare.local", description="names this installation; part of every trigger's id"
+    )
+    http_host: str = Field(default="127.0.0.1", description="address `odocare serve` listens on")
+    http_port: int = Field(
+        default=8460, ge=0, le=65535, description="port of `odocare serve`; 0 takes a free one"
+    )
+    key_file: Path | None = Field(
+        default=None, description="32 bytes that seal refused messages; made under `home` when absent"
+    )

@@ -1,0 +1,40 @@
+"""Connections: a pool for services, a single connection for commands."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+Connection = AsyncConnection[tuple[Any, ...]]
+Pool = AsyncConnectionPool[Connection]
+
+_CONNECT_TIMEOUT_S = 10
+
+
+@asynccontextmanager
+async def open_pool(database_url: str, *, most: int = 8) -> AsyncIterator[Pool]:
+    """A pool that times out rather than waits for ever; closed on leaving."""
+    pool: Pool = AsyncConnectionPool(
+        database_url,
+        min_size=1,
+        max_size=most,
+        timeout=_CONNECT_TIMEOUT_S,
+        open=False,
+        check=AsyncConnectionPool.check_connection,
+        kwargs={"connect_timeout": _CONNECT_TIMEOUT_S},
+    )
+    await pool.open(wait=True, timeout=_CONNECT_TIMEOUT_S)
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+@asynccontextmanager
+async def connect(database_url: str) -> AsyncIterator[Connection]:
+    """One connection in autocommit mode; use `conn.transaction()` for what belongs together."""
+    conn = await AsyncConnection.connect(database_url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S)
+    async with conn:
+        yield conn

@@ -1,0 +1,1 @@
+"""The words every other room uses: VIN, units, signals, frames, fault codes, triggers, errors."""
