@@ -4,7 +4,18 @@ import sys
 
 import typer
 
-from odocare.commands import database
+from odocare.commands import (
+    campaign,
+    database,
+    demo,
+    fleet,
+    ingest,
+    master,
+    rules,
+    serve,
+    stack,
+    worker,
+)
 from vehicle.errors import OdocareError
 
 cli = typer.Typer(
@@ -14,7 +25,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for family in (database,):
+for family in (stack, demo, database, master, campaign, ingest, fleet, rules, worker, serve):
     family.register(cli)
 
 

@@ -1,0 +1,7 @@
+"""`odocare campaign`."""
+
+import typer
+
+
+def register(cli: typer.Typer) -> None:
+    """Add this family's subcommands."""

@@ -1,0 +1,7 @@
+"""`odocare demo`."""
+
+import typer
+
+
+def register(cli: typer.Typer) -> None:
+    """Add this family's subcommands."""

@@ -1,0 +1,7 @@
+"""`odocare simulate` and `odocare replay`."""
+
+import typer
+
+
+def register(cli: typer.Typer) -> None:
+    """Add this family's subcommands."""

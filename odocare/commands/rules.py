@@ -1,0 +1,7 @@
+"""`odocare rules`."""
+
+import typer
+
+
+def register(cli: typer.Typer) -> None:
+    """Add this family's subcommands."""

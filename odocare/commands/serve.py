@@ -1,0 +1,7 @@
+"""`odocare serve` and `odocare key`."""
+
+import typer
+
+
+def register(cli: typer.Typer) -> None:
+    """Add this family's subcommands."""

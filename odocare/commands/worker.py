@@ -1,0 +1,7 @@
+"""`odocare worker` and `odocare predict`."""
+
+import typer
+
+
+def register(cli: typer.Typer) -> None:
+    """Add this family's subcommands."""
