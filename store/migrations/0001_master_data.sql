@@ -100,24 +100,35 @@ create table signal (
     kind text not null
 );
 
-create table consumer (
+create table consumer ( -- who asks: a CRM, a script, a person at the pages
     id bigint generated always as identity primary key,
     name text not null unique,
-    key_prefix text not null unique, -- shown to people; finds the row
-    key_sha256 bytea not null,       -- of 256 random bits, so a plain hash is enough
+    created_at timestamptz not null default now()
+);
+
+create table access_key ( -- a consumer may hold several, so that one can replace another without a pause
+    id bigint generated always as identity primary key,
+    consumer_id bigint not null references consumer on delete cascade,
+    prefix text not null unique,        -- shown to people; finds the row
+    secret_sha256 bytea not null,       -- of 256 random bits, so a plain hash is enough
     scopes text[] not null,
     created_at timestamptz not null default now(),
     expires_at timestamptz not null,
     revoked_at timestamptz
 );
+create index on access_key (consumer_id);
 
-create table session (
-    token_sha256 bytea primary key,
+create table session ( -- of the pages
+    token_sha256 bytea primary key,     -- of 256 random bits
     consumer_id bigint not null references consumer on delete cascade,
+    key_id bigint references access_key on delete cascade, -- the key it was opened with; null: with a ticket
     kind text not null check (kind in ('ticket', 'browser')), -- a ticket opens one browser session, once
+    created_at timestamptz not null default now(),
     expires_at timestamptz not null,
     used_at timestamptz
 );
+create index on session (consumer_id);
+create index on session (expires_at);
 
 create table audit (
     id bigint generated always as identity primary key,
