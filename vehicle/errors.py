@@ -1,5 +1,7 @@
 """Errors of this project. A message says what was expected, what came, where; facts are attributes."""
 
+from typing import ClassVar
+
 
 class OdocareError(Exception):
     """The root: whatever this project refuses, it refuses with one of these."""
@@ -8,9 +10,72 @@ class OdocareError(Exception):
 class DecodeError(OdocareError):
     """Bytes or text that do not follow their format."""
 
+    reason: ClassVar[str] = "malformed"
+    """A fixed kebab-case word, for counting refusals."""
+
+
+class BrokenEncodingError(DecodeError):
+    """A body that is not what its first byte says: MessagePack, JSON or zlib."""
+
+
+class BrokenMessagePackError(BrokenEncodingError):
+    """A body that starts like MessagePack and is none."""
+
+    reason = "broken-msgpack"
+
+
+class BrokenJsonError(BrokenEncodingError):
+    """A body that starts like JSON and is none."""
+
+    reason = "broken-json"
+
+
+class BrokenZlibError(BrokenEncodingError):
+    """A body that starts like a zlib stream and is none, or is cut off."""
+
+    reason = "broken-zlib"
+
+
+class WrongVersionError(DecodeError):
+    """An envelope of a version this installation does not read."""
+
+    reason = "wrong-version"
+
+
+class WrongTypeError(DecodeError):
+    """A field that is absent, of another type than its format says, or outside its range."""
+
+    reason = "wrong-type"
+
+
+class UnknownKindError(DecodeError):
+    """A kind of message that the wire contract does not have, or that is not read here."""
+
+    reason = "unknown-kind"
+
+
+class UnknownCodebookError(DecodeError):
+    """A message that names a codebook this installation does not have."""
+
+    reason = "unknown-codebook"
+
+
+class TooLargeError(DecodeError):
+    """More bytes, frames or samples than one message may have."""
+
+    reason = "too-large"
+
+
+class InflatesBeyondLimitError(DecodeError):
+    """A compressed body that becomes larger than a body may be."""
+
+    reason = "inflates-beyond-limit"
+
 
 class TruncatedPayloadError(DecodeError):
     """A payload ends before its last field."""
+
+    reason = "truncated"
 
     def __init__(self, what: str, *, needed_bytes: int, got_bytes: int) -> None:
         super().__init__(f"{what} needs {needed_bytes} bytes, got {got_bytes}")
