@@ -1,12 +1,27 @@
 -- What follows from it: predictions, rule findings, triggers, the feed, outcomes.
 
-create table evaluation (
+create table evaluation ( -- one pass over some vehicles
     id bigint generated always as identity primary key,
     as_of timestamptz not null,
     started_at timestamptz not null default now(),
     finished_at timestamptz,
     scope text not null check (scope in ('touched', 'all')),
-    vehicles_n integer not null default 0
+    vehicles_n integer not null default 0,
+    failed_n integer not null default 0
+);
+create index on evaluation (as_of desc);
+
+create table evaluated ( -- how far each vehicle's evaluation has come; as_of never goes back
+    vehicle_id bigint primary key references vehicle,
+    evaluation_id bigint not null references evaluation,
+    as_of timestamptz not null
+);
+
+create table held_back ( -- vehicles whose evaluation failed; left alone until then, so that neighbours go on
+    vehicle_id bigint primary key references vehicle,
+    failures_n integer not null,
+    until timestamptz not null,
+    reason text not null -- the error's kind and sentence
 );
 
 create table prediction ( -- append only
@@ -34,7 +49,6 @@ create table prediction ( -- append only
 );
 create unique index prediction_newest on prediction (vehicle_id, item) where is_newest;
 create index on prediction (vehicle_id, item, as_of desc);
-create index prediction_upcoming on prediction (p50_on) where is_newest;
 
 create table rule_version (
     rule_id text not null,
@@ -64,7 +78,7 @@ create table finding ( -- rule episodes
     closed_at timestamptz,
     as_of timestamptz not null,
     values jsonb not null,  -- what made it fire
-    read_at jsonb not null, -- when each value was read
+    read_at jsonb not null, -- when each value was read; 'row' for those of the feature row itself
     unique (vehicle_id, rule_id, subject, occasion)
 );
 create index on finding (vehicle_id) where closed_at is null;
@@ -82,8 +96,8 @@ create table trigger (
     job text not null,
     severity severity not null,
     state text not null default 'new',
-    revision integer not null default 1,
-    stage text not null default '', -- which lead time was reached last
+    revision integer not null default 1, -- rises with every event
+    stage text not null default '', -- which lead time was reached last, in days
     dealer_id bigint references dealer,
     due_p10_on date,
     due_p50_on date,
@@ -94,7 +108,7 @@ create table trigger (
     as_of timestamptz not null,
     opened_at timestamptz not null default now(),
     changed_at timestamptz not null default now(),
-    closed_at timestamptz
+    closed_at timestamptz -- when it reached a state that it does not leave
 );
 create index on trigger (vehicle_id);
 create index on trigger (dealer_id) where closed_at is null;
@@ -102,7 +116,7 @@ create index on trigger (dealer_id) where closed_at is null;
 create table feed (
     name text primary key check (name in ('service', 'recall', 'sales')),
     epoch integer not null default 1, -- rises when a backup is restored
-    position bigint not null default 0
+    position bigint not null default 0 -- the last one given
 );
 insert into feed (name) values ('service'), ('recall'), ('sales');
 
@@ -113,14 +127,15 @@ create table trigger_event (
     kind text not null check (kind in ('opened', 'revised', 'state', 'withdrawn')),
     revision integer not null,
     happened_at timestamptz not null default now(),
-    payload jsonb not null,
-    epoch integer,
+    payload jsonb not null, -- the whole CloudEvent as consumers get it
+    epoch integer,   -- of the feed when it was numbered
     position bigint, -- dense, given by the sequencer to committed events only
-    unique (feed, epoch, position)
+    unique (feed, position), -- positions go on rising over epochs
+    unique (trigger_id, revision)
 );
 create index trigger_event_waiting on trigger_event (id) where position is null;
 
-create table outcome (
+create table outcome ( -- the states of a trigger in event time: reported, or its own (consumer_id null)
     id bigint generated always as identity primary key,
     trigger_id uuid not null references trigger,
     state text not null,
@@ -136,8 +151,7 @@ create table idempotency (
     key text not null,
     body_sha256 bytea not null,
     status smallint not null,
-    answer text not null, -- byte for byte what was sent
+    answer jsonb not null,
     at timestamptz not null default now(),
     primary key (consumer_id, key)
 );
-create index on idempotency (at);
