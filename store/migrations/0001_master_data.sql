@@ -141,3 +141,4 @@ create table audit (
     previous_sha256 bytea not null,
     sha256 bytea not null unique -- of the previous hash and this row: a chain
 );
+create index on audit (subject, id);
