@@ -1,6 +1,7 @@
 """Estimates: always an interval, or the statement that there is too little data."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
@@ -33,6 +34,7 @@ class DueDate:
     item: str
     status: Status
     p10_on: date | None
+    """Local days; None: not within the model's horizon of ten years, or too little data."""
     p20_on: date | None
     p50_on: date | None
     p90_on: date | None
@@ -46,3 +48,7 @@ class DueDate:
     cycle: int
     """The service cycle's ordinal: 0 before the first service."""
     is_first: bool
+    inputs: Mapping[str, float | str | None] = field(default_factory=dict)
+    """What the date was made from, for people who ask why: `limit_km`, `limit_on`, `cycle_start_km`,
+    `cycle_start_on`, `km_per_day`, `km_per_day_short`, `km_per_day_long`, `history_d`, `odometer_on`,
+    `use_class`, `parameters`, `distance_first_ratio` (how sure it is that the distance limit comes first)."""
