@@ -1,19 +1,20 @@
 -- What vehicles send: the ledger, decoded segments, raw frames, latest state, daily features, faults, refusals.
 
 create table message ( -- the ledger: one row per accepted message
-    vehicle_id bigint not null references vehicle,
+    vehicle_id bigint not null, -- no foreign key, here and below where rows come by the thousand: it would lock the vehicle
     boot bigint not null,
     life smallint not null default 0, -- rises when a T-Box reuses (boot, seq) with another body: its counter was reset
     seq bigint not null,
     kind text not null,
     happened_at timestamptz not null,
     known_at timestamptz not null,
-    body_hash bigint not null,
+    body_hash bigint not null, -- BLAKE2b of 8 bytes over the body as received
     body_bytes integer not null,
     primary key (vehicle_id, boot, seq, life)
 );
 
-create table segment ( -- one row per message; sample k of signal i stands behind those of the signals before it
+create table segment ( -- one row per message, and one more if a refused part of it is replayed later
+    -- sample k of signal i stands behind those of the signals before it
     vehicle_id bigint not null,
     at timestamptz not null,          -- of the first sample
     until timestamptz not null,       -- of the last; a message spans a day at most, so that reads can be bounded
@@ -70,7 +71,7 @@ create table latest (
     signal smallint[] not null,
     at timestamptz[] not null,
     value double precision[] not null
-);
+) with (fillfactor = 70); -- updated all the time, no index on what changes: room for it on the same page
 
 create table vehicle_day ( -- daily features; every column merges the same in any order of arrival
     vehicle_id bigint not null references vehicle,
@@ -79,43 +80,73 @@ create table vehicle_day ( -- daily features; every column merges the same in an
     odometer_first_at timestamptz,
     odometer_last_km double precision,
     odometer_last_at timestamptz,
-    starts_n integer not null default 0,
+    starts_n integer not null default 0, -- crankings: samples of the cranking voltage
     crank_min_v double precision,
     rest_v double precision,        -- highest voltage seen at rest
     ambient_min_degc double precision,
     ambient_max_degc double precision,
     coolant_max_degc double precision,
     oil_life_pct double precision,  -- lowest
-    engine_s double precision,      -- seconds with the engine turning
+    engine_min_h double precision,  -- lowest and highest reading of the hour meter: the difference is the day's hours
+    engine_max_h double precision,
     samples_n bigint not null default 0,
     known_at timestamptz not null,
     primary key (vehicle_id, day)
+) with (fillfactor = 80);
+
+create table transport_carry ( -- unfinished J1939 transport sessions at the end of a message; no row: none
+    vehicle_id bigint not null,
+    boot bigint not null,
+    life smallint not null,
+    seq bigint not null,
+    carry bytea not null,
+    primary key (vehicle_id, boot, life, seq)
 );
 
-create table fault_event ( -- what reports said about a code, one row per message and code
+create table fault_report ( -- when ECUs reported, one row per message, ECU and run of equal reports
+    vehicle_id bigint not null,
+    standard text not null,
+    ecu text not null,
+    happened_at timestamptz not null, -- first report of the run
+    until_at timestamptz not null,    -- last report of the run
+    known_at timestamptz not null,
+    boot bigint not null,
+    life smallint not null,
+    seq bigint not null,
+    run smallint not null,            -- ordinal within the message, over all its ECUs
+    complete boolean not null,        -- true heals this ECU's codes that have no fault_event in the run
+    mil boolean,
+    primary key (vehicle_id, ecu, standard, happened_at, boot, life, seq, run)
+);
+create index on fault_report (vehicle_id, boot, life, seq);
+
+create table fault_event ( -- what a run of reports said about a code
     id bigint generated always as identity primary key,
-    vehicle_id bigint not null references vehicle,
+    vehicle_id bigint not null,
     standard text not null,
     ecu text not null,
     code text not null,
     ftb smallint,
     spn integer,
     fmi smallint,
-    happened_at timestamptz not null, -- first report within the message
-    until_at timestamptz not null,    -- last report within the message
+    happened_at timestamptz not null, -- of the run
+    until_at timestamptz not null,    -- of the run
+    onset_at timestamptz,             -- when the ECU saw it; null: it does not say
     known_at timestamptz not null,
     boot bigint not null,
     life smallint not null,
     seq bigint not null,
-    present boolean not null,         -- false: a complete report without it, or a clear
+    run smallint not null,
+    present boolean not null,         -- false: named with a status that says it is not there (cleared, test passed)
     status smallint,
     occurrences integer,
     mil boolean,
     freeze_frame jsonb not null default '{}'
 );
-create index on fault_event (vehicle_id, ecu, standard, code, happened_at);
+create index on fault_event (vehicle_id, ecu, standard, happened_at);
+create index on fault_event (vehicle_id, boot, life, seq);
 
-create table fault ( -- episodes: the fold of fault_event in event order
+create table fault ( -- episodes: the fold of fault_report and fault_event in event order
     id bigint generated always as identity primary key,
     vehicle_id bigint not null references vehicle,
     standard text not null,
@@ -128,10 +159,10 @@ create table fault ( -- episodes: the fold of fault_event in event order
     first_seen_at timestamptz not null,
     last_seen_at timestamptz not null,
     ended_at timestamptz,
-    ended_why text check (ended_why in ('healed', 'cleared')),
+    ended_why text check (ended_why in ('healed', 'cleared')), -- absent from a complete report; cleared by a tester
     status smallint,
-    confirmed boolean not null,
-    occurrences integer not null default 1,
+    confirmed boolean not null, -- status bit 3 at least once; always, where the standard has no status
+    occurrences integer not null default 1, -- the ECU's own highest count
     mil boolean,
     severity severity not null,
     family text not null default '',
@@ -160,10 +191,14 @@ create table reject ( -- what could not be accepted, kept so that it can be repl
     kind text not null,             -- of the topic, or 'broker' for what the broker itself refused
     reason text not null,           -- a fixed word, for counting
     detail text not null,           -- a sentence, without VIN or position
-    body_bytes integer not null,
+    boot bigint,                    -- where the envelope could be read
+    seq bigint,
+    body_hash bigint not null,      -- of topic and body: the same bytes again are a double
+    body_bytes integer,             -- null: the broker kept them and does not say
     sealed bytea,                   -- topic and body, encrypted; null where the broker kept them
     whole boolean not null default true, -- false: only part of the message was refused, the rest is stored
-    replayed_at timestamptz
+    replayed_at timestamptz,
+    unique (body_hash, kind, whole)
 );
 create index on reject (known_at);
 
@@ -171,4 +206,4 @@ create table touched ( -- vehicles whose data changed since they were last evalu
     vehicle_id bigint primary key references vehicle,
     from_day date not null,   -- earliest local day that changed
     touched_at timestamptz not null default now()
-);
+) with (fillfactor = 70);
