@@ -1,0 +1,264 @@
+"""The advisor's worklist: open triggers of all vehicles, and predictions that have no trigger yet."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from store.pool import Connection
+from vehicle.trigger import Severity, TriggerType
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What to list; None and False do not restrict."""
+
+    dealer: str | None = None
+    """The dealer's code."""
+    within_d: int | None = None
+    """Likely due within so many days; what is urgent without a date counts as due now."""
+    overdue: bool = False
+    severity: Severity | None = None
+    type: TriggerType | None = None
+    recall: bool = False
+    text: str | None = None
+    """Part of a plate, of the VIN's last six characters, of the model or of the words."""
+
+    def parameters(self, today: date) -> dict[str, Any]:
+        """As the queries below name them."""
+        return {
+            "today": today,
+            "dealer": self.dealer,
+            "until": None if self.within_d is None else today + timedelta(days=self.within_d),
+            "overdue": self.overdue,
+            "severity": self.severity,
+            "type": self.type,
+            "recall": self.recall,
+            "text": self.text,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One open trigger with its vehicle, as the list shows it."""
+
+    id: UUID
+    type: str
+    severity: str
+    state: str
+    revision: int
+    rule_id: str
+    subject: str
+    job: str
+    item_zh: str | None
+    item_en: str | None
+    due_p10_on: date | None
+    due_p50_on: date | None
+    due_p90_on: date | None
+    is_overdue: bool
+    words_zh: str
+    words_en: str
+    as_of: datetime
+    opened_at: datetime
+    vehicle: UUID
+    model: str | None
+    plate: str | None
+    vin_tail: str
+    is_registered: bool
+    seen_at: datetime | None
+    dealer: str | None
+    dealer_zh: str | None
+    dealer_en: str | None
+    recalls: int
+    """Open campaigns this vehicle is in."""
+    faults: int
+    """Confirmed fault episodes that have not ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many open triggers the filters leave."""
+
+    total: int
+    stop: int
+    urgent: int
+    overdue: int
+    recall: int
+
+
+_OPEN: Final = """
+    from trigger t
+    join vehicle v on v.id = t.vehicle_id
+    left join dealer d on d.id = coalesce(t.dealer_id, v.dealer_id)
+    where t.closed_at is null and t.feed <> 'sales'
+      and (%(dealer)s::text is null or d.code = %(dealer)s)
+      and (%(until)s::date is null or t.due_p50_on <= %(until)s
+           or (t.due_p50_on is null and t.severity >= 'urgent'))
+      and (not %(overdue)s or t.due_p90_on < %(today)s
+           or t.type in ('service_overdue', 'first_service_missed'))
+      and (%(severity)s::severity is null or t.severity = %(severity)s)
+      and (%(type)s::text is null or t.type = %(type)s)
+      and (not %(recall)s or t.type = 'recall')
+      and (%(text)s::text is null
+           or strpos(upper(coalesce(v.plate, '')), upper(%(text)s)) > 0
+           or strpos(right(v.vin, 6), upper(%(text)s)) > 0
+           or strpos(upper(coalesce(v.model, '')), upper(%(text)s)) > 0
+           or strpos(upper(t.words_zh || ' ' || t.words_en || ' ' || t.job), upper(%(text)s)) > 0)
+"""
+
+JOBS: Final = (
+    "with page as (select t.id"  # noqa: S608 - the parts are constants of this file
+    + _OPEN
+    + """
+        order by t.severity desc, t.due_p50_on nulls first, t.id
+        limit %(limit)s offset %(offset)s
+    )
+    select t.id, t.type, t.severity, t.state, t.revision, t.rule_id, t.subject, t.job,
+           s.name_zh as item_zh, s.name_en as item_en,
+           t.due_p10_on, t.due_p50_on, t.due_p90_on,
+           coalesce(t.due_p90_on < %(today)s, false)
+               or t.type in ('service_overdue', 'first_service_missed') as is_overdue,
+           t.words_zh, t.words_en, t.as_of, t.opened_at,
+           v.public_id as vehicle, v.model, v.plate, right(v.vin, 6) as vin_tail,
+           v.registered_at is not null as is_registered, l.seen_at,
+           d.code as dealer, d.name_zh as dealer_zh, d.name_en as dealer_en,
+           (select count(*) from campaign_vehicle c join campaign g on g.id = c.campaign_id
+            where c.vin = v.vin and c.state = 'open' and g.closed_on is null) as recalls,
+           (select count(*) from fault f
+            where f.vehicle_id = v.id and f.ended_at is null and f.confirmed) as faults
+    from page p
+    join trigger t on t.id = p.id
+    join vehicle v on v.id = t.vehicle_id
+    left join dealer d on d.id = coalesce(t.dealer_id, v.dealer_id)
+    left join latest l on l.vehicle_id = v.id
+    left join service_plan s on s.model = v.model and s.market = v.market and s.item = t.subject
+    order by t.severity desc, t.due_p50_on nulls first, t.id
+"""
+)
+
+
+async def jobs(conn: Connection, filters: Filters, *, today: date, limit: int, offset: int = 0) -> list[Job]:
+    """Open triggers, most severe first, then the earliest likely date; the `sales` feed's are left out."""
+    async with conn.cursor(row_factory=class_row(Job)) as cur:
+        await cur.execute(JOBS, {**filters.parameters(today), "limit": limit, "offset": offset})
+        return await cur.fetchall()
+
+
+COUNTS: Final = (
+    """
+    select count(*) as total,
+           count(*) filter (where t.severity = 'stop') as stop,
+           count(*) filter (where t.severity = 'urgent') as urgent,
+           count(*) filter (where t.due_p90_on < %(today)s
+                            or t.type in ('service_overdue', 'first_service_missed')) as overdue,
+           count(*) filter (where t.type = 'recall') as recall
+"""
+    + _OPEN
+)
+
+
+async def counts(conn: Connection, filters: Filters, *, today: date) -> Counts:
+    """How many there are over all pages."""
+    async with conn.cursor(row_factory=class_row(Counts)) as cur:
+        await cur.execute(COUNTS, filters.parameters(today))
+        found = await cur.fetchone()
+    assert found is not None
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One prediction that no rule has turned into a trigger yet."""
+
+    item: str
+    item_zh: str | None
+    item_en: str | None
+    job: str | None
+    status: str
+    is_first: bool
+    binding: str | None
+    p10_on: date
+    p50_on: date
+    p90_on: date
+    km_left_p20: float | None
+    vehicle: UUID
+    model: str | None
+    plate: str | None
+    vin_tail: str
+    is_registered: bool
+    seen_at: datetime | None
+    dealer: str | None
+    dealer_zh: str | None
+    dealer_en: str | None
+
+
+_EXPECTED: Final = """
+    from prediction p
+    join vehicle v on v.id = p.vehicle_id
+    left join dealer d on d.id = v.dealer_id
+    left join latest l on l.vehicle_id = v.id
+    left join service_plan s on s.model = v.model and s.market = v.market and s.item = p.item
+    where p.is_newest and p.p50_on <= %(until)s and p.p10_on is not null and p.p90_on is not null
+      and (%(dealer)s::text is null or d.code = %(dealer)s)
+      and (%(text)s::text is null
+           or strpos(upper(coalesce(v.plate, '')), upper(%(text)s)) > 0
+           or strpos(right(v.vin, 6), upper(%(text)s)) > 0
+           or strpos(upper(coalesce(v.model, '')), upper(%(text)s)) > 0)
+      and not exists (select from trigger t
+                      where t.vehicle_id = p.vehicle_id and t.subject = p.item and t.closed_at is null)
+"""
+
+UPCOMING: Final = (
+    """
+    select p.item, s.name_zh as item_zh, s.name_en as item_en, s.op_code as job, p.status, p.is_first,
+           p.binding, p.p10_on, p.p50_on, p.p90_on, p.km_left_p20,
+           v.public_id as vehicle, v.model, v.plate, right(v.vin, 6) as vin_tail,
+           v.registered_at is not null as is_registered, l.seen_at,
+           d.code as dealer, d.name_zh as dealer_zh, d.name_en as dealer_en
+"""
+    + _EXPECTED
+    + """
+    order by p.p50_on, p.vehicle_id, p.item
+    limit %(limit)s offset %(offset)s
+"""
+)
+UPCOMING_COUNT: Final = "select count(*)" + _EXPECTED
+
+
+async def upcoming(
+    conn: Connection, filters: Filters, *, until: date, limit: int, offset: int = 0
+) -> list[Expected]:
+    """Newest predictions likely due by a date, without an open trigger; filtered by dealer and text."""
+    wanted = {"until": until, "dealer": filters.dealer, "text": filters.text}
+    async with conn.cursor(row_factory=class_row(Expected)) as cur:
+        await cur.execute(UPCOMING, {**wanted, "limit": limit, "offset": offset})
+        return await cur.fetchall()
+
+
+async def upcoming_count(conn: Connection, filters: Filters, *, until: date) -> int:
+    """How many `upcoming` has over all pages."""
+    wanted = {"until": until, "dealer": filters.dealer, "text": filters.text}
+    row = await (await conn.execute(UPCOMING_COUNT, wanted)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Dealer:
+    """A dealer to filter by."""
+
+    code: str
+    name_zh: str
+    name_en: str
+
+
+DEALERS: Final = "select code, name_zh, name_en from dealer order by code limit 1000"
+
+
+async def dealers(conn: Connection) -> list[Dealer]:
+    """All dealers, by code."""
+    async with conn.cursor(row_factory=class_row(Dealer)) as cur:
+        await cur.execute(DEALERS)
+        return await cur.fetchall()
