@@ -106,7 +106,8 @@ async def sequence(conn: Connection) -> int:
 
 
 EARLIEST: Final = """
-    select f.epoch, coalesce((select min(e.position) from trigger_event e where e.feed = f.name), f.position + 1)
+    select f.epoch, coalesce(
+        (select min(e.position) from trigger_event e where e.feed = f.name), f.position + 1)
     from feed f where f.name = %(feed)s
 """
 

@@ -1,5 +1,6 @@
 """Triggers: what a CRM acts on, and the life of one."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
@@ -126,6 +127,18 @@ NEXT: Final[dict[TriggerState, frozenset[TriggerState]]] = {
 def may_follow(state: TriggerState, then: TriggerState) -> bool:
     """Whether a trigger in `state` may go to `then`."""
     return then in NEXT[state]
+
+
+def fold(steps: Iterable[TriggerState]) -> TriggerState:
+    """Where a trigger stands after its states in event order; steps that cannot follow change nothing.
+
+    Only an evaluation withdraws a trigger, and makes it new again when its condition is back.
+    """
+    state = TriggerState.NEW
+    for then in steps:
+        if may_follow(state, then) or (state is TriggerState.WITHDRAWN and then is TriggerState.NEW):
+            state = then
+    return state
 
 
 def feed_of(kind: TriggerType, severity: Severity) -> Feed:

@@ -1,0 +1,207 @@
+"""What an evaluation reads of many vehicles at once, nothing later than its `as_of`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg.rows import class_row
+
+from store import columns
+from store.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class VehicleRow:
+    """Master data of one registered vehicle, with when it was last heard of."""
+
+    id: int
+    public_id: UUID
+    model: str | None
+    market: str
+    use_class: str
+    tz: str
+    built_on: date | None
+    delivered_on: date | None
+    dealer_id: int | None
+    dealer_code: str | None
+    seen_at: datetime | None
+    """Newest event time of any message, not after `as_of`."""
+
+
+@dataclass(frozen=True, slots=True)
+class VisitRow:
+    """One workshop visit."""
+
+    vehicle_id: int
+    visited_at: datetime
+    odometer_km: float | None
+    items: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One item of a model's service plan."""
+
+    model: str
+    market: str
+    item: str
+    op_code: str
+    name_zh: str
+    name_en: str
+    first_km: float | None
+    first_d: int | None
+    every_km: float | None
+    every_d: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRow:
+    """The newest episode of one code of one ECU."""
+
+    vehicle_id: int
+    standard: str
+    ecu: str
+    code: str
+    ftb: int | None
+    episode: int
+    first_seen_at: datetime
+    last_seen_at: datetime
+    ended_at: datetime | None
+    ended_why: str | None
+    confirmed: bool
+    occurrences: int
+    mil: bool | None
+    severity: str
+    family: str
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRow:
+    """One vehicle's place in one campaign."""
+
+    vehicle_id: int
+    campaign: str
+    title_zh: str
+    title_en: str
+    state: str
+    """`open`, `remedied` or `removed`; a campaign that is closed has no vehicle open in it."""
+    do_not_drive: bool
+    parts_ready: bool
+    opened_on: date
+    notified_at: datetime | None
+    """When a consumer first reported a contact about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything of one chunk of vehicles."""
+
+    vehicles: list[VehicleRow]
+    days: NDArray[np.void]
+    """Structured by `DAY_COLUMNS`, by vehicle and day; NaN is missing."""
+    visits: list[VisitRow]
+    plans: list[PlanRow]
+    faults: list[FaultRow]
+    campaigns: list[CampaignRow]
+
+
+VEHICLES: Final = """
+    select v.id, v.public_id, v.model, v.market, v.use_class, v.tz, v.built_on, v.delivered_on, v.dealer_id,
+        d.code as dealer_code, least(l.seen_at, %(as_of)s) as seen_at
+    from vehicle v left join dealer d on d.id = v.dealer_id left join latest l on l.vehicle_id = v.id
+    where v.id = any(%(ids)s) and v.registered_at is not null
+    order by v.id
+"""
+
+DAY_COLUMNS: Final = {
+    "vehicle_id": ">i8",
+    "day": ">i4",
+    "odometer_first_km": ">f8",
+    "odometer_last_km": ">f8",
+    "odometer_first_us": ">f8",
+    "odometer_last_us": ">f8",
+    "starts_n": ">f8",
+    "crank_min_v": ">f8",
+    "rest_v": ">f8",
+    "ambient_min_degc": ">f8",
+    "ambient_max_degc": ">f8",
+    "coolant_max_degc": ">f8",
+    "oil_life_pct": ">f8",
+}
+DAYS: Final = b"""
+    copy (
+        select d.vehicle_id, d.day - date '1970-01-01',
+            coalesce(d.odometer_first_km, 'NaN'),
+            coalesce(d.odometer_last_km, 'NaN'),
+            coalesce((extract(epoch from d.odometer_first_at) * 1000000)::float8, 'NaN'),
+            coalesce((extract(epoch from d.odometer_last_at) * 1000000)::float8, 'NaN'),
+            d.starts_n::float8,
+            coalesce(d.crank_min_v, 'NaN'),
+            coalesce(d.rest_v, 'NaN'),
+            coalesce(d.ambient_min_degc, 'NaN'),
+            coalesce(d.ambient_max_degc, 'NaN'),
+            coalesce(d.coolant_max_degc, 'NaN'),
+            coalesce(d.oil_life_pct, 'NaN')
+        from vehicle_day d join vehicle v on v.id = d.vehicle_id
+        where d.vehicle_id = any(%(ids)s) and d.day <= (%(as_of)s::timestamptz at time zone v.tz)::date
+        order by d.vehicle_id, d.day
+    ) to stdout (format binary)
+"""
+
+VISITS: Final = """
+    select vehicle_id, visited_at, odometer_km, items
+    from service_visit
+    where vehicle_id = any(%(ids)s) and visited_at <= %(as_of)s
+    order by vehicle_id, visited_at, id
+"""
+
+PLANS: Final = """
+    select p.model, p.market, p.item, p.op_code, p.name_zh, p.name_en, p.first_km, p.first_d, p.every_km,
+        p.every_d
+    from service_plan p
+    where (p.model, p.market) in (select v.model, v.market from vehicle v where v.id = any(%(ids)s))
+    order by p.model, p.market, p.item
+"""
+
+FAULTS: Final = """
+    select distinct on (vehicle_id, standard, ecu, code, ftb)
+        vehicle_id, standard, ecu, code, ftb, episode, first_seen_at, last_seen_at, ended_at, ended_why,
+        confirmed, occurrences, mil, severity, family
+    from fault
+    where vehicle_id = any(%(ids)s) and first_seen_at <= %(as_of)s
+    order by vehicle_id, standard, ecu, code, ftb, episode desc
+"""
+
+CAMPAIGNS: Final = """
+    select v.id as vehicle_id, c.id as campaign, c.title_zh, c.title_en,
+        case when c.closed_on is not null and cv.state = 'open' then 'removed' else cv.state end as state,
+        c.do_not_drive, c.parts_ready, c.opened_on,
+        (
+            select min(o.happened_at) from trigger t join outcome o on o.trigger_id = t.id
+            where t.vehicle_id = v.id and t.type = 'recall' and t.subject = c.id and o.state = 'contacted'
+        ) as notified_at
+    from vehicle v join campaign_vehicle cv on cv.vin = v.vin join campaign c on c.id = cv.campaign_id
+    where v.id = any(%(ids)s) and c.opened_on <= (%(as_of)s::timestamptz at time zone v.tz)::date
+    order by v.id, c.id
+"""
+
+
+async def read(conn: Connection, vehicle_ids: Sequence[int], *, as_of: datetime) -> Inputs:
+    """Everything an evaluation needs of some vehicles; unregistered ones are left out."""
+    wanted: dict[str, Any] = {"ids": list(vehicle_ids), "as_of": as_of}
+    async with conn.cursor(row_factory=class_row(VehicleRow)) as cur:
+        vehicles = await (await cur.execute(VEHICLES, wanted)).fetchall()
+    days = await columns.read(conn, DAYS, wanted, DAY_COLUMNS)
+    async with conn.cursor(row_factory=class_row(VisitRow)) as cur:
+        visits = await (await cur.execute(VISITS, wanted)).fetchall()
+    async with conn.cursor(row_factory=class_row(PlanRow)) as cur:
+        plans = await (await cur.execute(PLANS, wanted)).fetchall()
+    async with conn.cursor(row_factory=class_row(FaultRow)) as cur:
+        faults = await (await cur.execute(FAULTS, wanted)).fetchall()
+    async with conn.cursor(row_factory=class_row(CampaignRow)) as cur:
+        campaigns = await (await cur.execute(CAMPAIGNS, wanted)).fetchall()
+    return Inputs(vehicles, days, visits, plans, faults, campaigns)
