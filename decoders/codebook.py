@@ -1,0 +1,141 @@
+"""Codebooks: signal files and the map from their signals to the catalogue, checked and compiled once."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from cantools.database import load_string
+from cantools.database.can import Database, Message
+from cantools.database.errors import UnsupportedDatabaseFormatError
+
+from decoders.mapping import Map
+from decoders.plan import Plan, compile_plan
+from decoders.planning import plan_messages
+from vehicle.errors import CodebookError, UnknownCodebookError
+from vehicle.signal import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Codebook:
+    """What frames of some vehicles mean."""
+
+    name: str
+    version: str
+    """SHA-256 of the files and the map, in hex."""
+    matches_pgn: bool
+    """29-bit identifiers are told by their J1939 group, whatever priority and source address."""
+    warnings: tuple[str, ...]
+    plan: Plan
+
+
+def load(name: str, files: Mapping[str, str], mapping_toml: str, catalogue: Catalogue) -> Codebook:
+    """A codebook out of DBC texts by file name, and its map.
+
+    Raises `CodebookError` with all problems, one per line, each naming file and line.
+    """
+    map_file = f"{name}.toml"
+    mapping = Map.from_toml(mapping_toml, where=map_file)
+    if mapping.name != name:
+        raise CodebookError(f"{map_file}: the map says it is {mapping.name!r}, it is loaded as {name!r}")
+    messages = {file: _messages(file, text) for file, text in files.items()}
+    planned, warnings = plan_messages(messages, mapping, catalogue)
+    return Codebook(
+        name=name,
+        version=_version(files, mapping_toml),
+        matches_pgn=mapping.is_j1939,
+        warnings=warnings,
+        plan=compile_plan(planned),
+    )
+
+
+def _messages(file: str, text: str) -> list[Message]:
+    try:
+        database = load_string(text, database_format="dbc", sort_signals=None)
+    except UnsupportedDatabaseFormatError as error:
+        raise CodebookError(_blame(file, text, str(error.e_dbc or error))) from error
+    if not isinstance(database, Database):
+        raise CodebookError(f"{file}:1: no CAN messages in it")
+    return database.messages
+
+
+_AT_LINE: Final = re.compile(r"at line (\d+)")
+_IN_MESSAGE: Final = re.compile(r"in message (\w+)")
+
+
+def _blame(file: str, text: str, phrase: str) -> str:
+    """The phrase of cantools with file and line before it."""
+    line = 1
+    if at_line := _AT_LINE.search(phrase):
+        line = int(at_line[1])
+    elif in_message := _IN_MESSAGE.search(phrase):
+        head = re.search(rf"^\s*BO_\s+\d+\s+{in_message[1]}\s*:", text, re.MULTILINE)
+        line = text.count("\n", 0, head.start()) + 1 if head else 1
+    return f"{file}:{line}: {phrase}"
+
+
+def _version(files: Mapping[str, str], mapping_toml: str) -> str:
+    content = json.dumps([sorted(files.items()), mapping_toml], ensure_ascii=False)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Which codebook the vehicles of a model use that were built in a time."""
+
+    model: str
+    codebook: str
+    built_from: date | None = None
+    """First build date; None: from the beginning."""
+    built_until: date | None = None
+    """Last build date; None: still built."""
+
+    def fits(self, model: str, built_on: date | None) -> bool:
+        """Whether it holds for such a vehicle; an unknown build date fits only what has no limits."""
+        if model != self.model:
+            return False
+        if built_on is None:
+            return self.built_from is None and self.built_until is None
+        is_before = self.built_from is not None and built_on < self.built_from
+        is_after = self.built_until is not None and built_on > self.built_until
+        return not is_before and not is_after
+
+    def overlaps(self, other: "Assignment") -> bool:
+        """Whether some vehicle would fit both."""
+        if self.model != other.model:
+            return False
+        starts = max(self.built_from or date.min, other.built_from or date.min)
+        return starts <= min(self.built_until or date.max, other.built_until or date.max)
+
+
+@dataclass(frozen=True, slots=True)
+class Codebooks:
+    """Every codebook of this installation, and who uses which."""
+
+    codebooks: Mapping[str, Codebook]
+    assignments: tuple[Assignment, ...] = ()
+
+    def __post_init__(self) -> None:
+        for place, one in enumerate(self.assignments):
+            if one.codebook not in self.codebooks:
+                raise CodebookError(f"model {one.model!r} uses codebook {one.codebook!r}, which is not there")
+            if any(one.overlaps(other) for other in self.assignments[:place]):
+                raise CodebookError(f"model {one.model!r} has two codebooks for the same build date")
+
+    def by_name(self, name: str) -> Codebook:
+        """The codebook a message names. Raises `UnknownCodebookError`."""
+        try:
+            return self.codebooks[name]
+        except KeyError:
+            known = ", ".join(sorted(self.codebooks))
+            raise UnknownCodebookError(f"codebooks here are {known}; got {name!r}") from None
+
+    def for_model(self, model: str, built_on: date | None) -> Codebook | None:
+        """The codebook of a vehicle by its model and build date; None where nobody has said."""
+        for one in self.assignments:
+            if one.fits(model, built_on):
+                return self.codebooks[one.codebook]
+        return None

@@ -1,0 +1,217 @@
+"""The flat plan a codebook compiles to: every signal of every message as one row of a few arrays.
+
+Decoding then takes a fixed number of array operations, however many messages and signals there are
+(docs/decisions/0003-codebooks-as-flat-plans.md).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+WORD_BITS: Final = 64
+NEVER: Final = 2**64 - 1
+"""As last valid raw value: every value is valid."""
+_LARGEST: Final = float(np.finfo(np.float64).max)
+
+
+class Form(IntEnum):
+    """What the bits of a field are."""
+
+    UNSIGNED = 0
+    SIGNED = 1
+    FLOAT16 = 2
+    FLOAT32 = 3
+    FLOAT64 = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One bit field: where it stands in a payload and how it is read."""
+
+    start: int
+    """As in DBC: the least significant bit (little-endian) or the most significant (big-endian)."""
+    bits: int
+    """1 to 64."""
+    is_big_endian: bool
+    form: Form
+
+    @property
+    def first_bit(self) -> int:
+        """Distance from the payload's first bit, in the field's own direction of counting."""
+        if self.is_big_endian:
+            return 8 * (self.start // 8) + 7 - self.start % 8
+        return self.start
+
+    @property
+    def needed_bytes(self) -> int:
+        """Payload bytes that must be there."""
+        return (self.first_bit + self.bits - 1) // 8 + 1
+
+
+@dataclass(frozen=True, slots=True)
+class MappedSignal:
+    """A field and what its raw value means in the catalogue."""
+
+    field: Field
+    scale: float
+    offset: float
+    """raw * scale + offset, in two roundings, is the value in the signal file's unit."""
+    factor: float
+    shift: float
+    """value * factor + shift is the value in the catalogue's unit."""
+    last_valid: int
+    """Raw values above it are no measurements."""
+    minimum: float
+    maximum: float
+    """In the catalogue's unit; values outside are dropped."""
+    number: int
+    """`Signal.number`."""
+    when: frozenset[int] | None
+    """Values of the message's selector at which the field is there; None: always."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMessage:
+    """One message of the signal files; without mapped signals its frames are known and give no rows."""
+
+    key: int
+    length: int
+    """Payload bytes a whole frame has."""
+    signals: tuple[MappedSignal, ...]
+    selector: Field | None
+    """The multiplexer, where a mapped signal depends on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Bit fields as columns, each of length s."""
+
+    lane: NDArray[np.intp]
+    """Which 64-bit word of the payload the field starts in."""
+    left: NDArray[np.uint64]
+    """Shift that brings the field's first bit to the top of that word."""
+    right: NDArray[np.uint64]
+    """Shift from there down to its place: 64 - bits."""
+    spill: NDArray[np.uint64]
+    """Bits of the field that stand in the next word; 0 for most."""
+    is_big_endian: NDArray[np.bool_]
+    form: NDArray[np.uint8]
+    needed_bytes: NDArray[np.uint8]
+    any_big_endian: bool
+    any_spill: bool
+    forms: frozenset[int]
+
+    @classmethod
+    def of(cls, all_fields: Sequence[Field]) -> "Fields":
+        """The columns of some fields."""
+        first = np.array([one.first_bit for one in all_fields], np.int64)
+        bits = np.array([one.bits for one in all_fields], np.int64)
+        big = np.array([one.is_big_endian for one in all_fields], np.bool_)
+        form = np.array([one.form for one in all_fields], np.uint8)
+        at = first % WORD_BITS
+        spill = np.maximum(at + bits - WORD_BITS, 0)
+        left = np.where(big, at, np.maximum(WORD_BITS - at - bits, 0))
+        return cls(
+            lane=(first // WORD_BITS).astype(np.intp),
+            left=left.astype(np.uint64),
+            right=(WORD_BITS - bits).astype(np.uint64),
+            spill=spill.astype(np.uint64),
+            is_big_endian=big,
+            form=form,
+            needed_bytes=np.array([one.needed_bytes for one in all_fields], np.uint8),
+            any_big_endian=bool(big.any()),
+            any_spill=bool(spill.any()),
+            forms=frozenset(form.tolist()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Messages as sorted keys, their layouts as runs of signal rows.
+
+    A layout is what one frame holds: a message's signals, or for a multiplexed message those of one value
+    of its selector. Signals of layout k are rows `first[k]` to `first[k] + count[k]`.
+    """
+
+    key: NDArray[np.uint32]
+    """Rising; length m."""
+    length: NDArray[np.uint8]
+    layout: NDArray[np.intp]
+    """Layout of each message; of a multiplexed one, with those signals that are always there."""
+    selector: NDArray[np.intp]
+    """Row of `selectors` for each message; -1: not multiplexed."""
+    selectors: Fields
+    choice: NDArray[np.uint64]
+    """Rising: selector << 32 | value."""
+    choice_layout: NDArray[np.intp]
+    first: NDArray[np.intp]
+    count: NDArray[np.intp]
+    fields: Fields
+    scale: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    factor: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    last_valid: NDArray[np.uint64]
+    minimum: NDArray[np.float64]
+    maximum: NDArray[np.float64]
+    rank: NDArray[np.int64]
+    """Position of the row's signal among `numbers`."""
+    numbers: NDArray[np.int16]
+    """`Signal.number`, rising, of every signal that can occur."""
+    converts: bool
+    has_invalid: bool
+
+
+def compile_plan(messages: Sequence[PlannedMessage]) -> Plan:
+    """The plan of some messages, whose keys differ."""
+    ordered = sorted(messages, key=lambda message: message.key)
+    layouts: list[tuple[MappedSignal, ...]] = []
+    layout: list[int] = []
+    selector: list[int] = []
+    selector_fields: list[Field] = []
+    choices: list[tuple[int, int]] = []
+    for message in ordered:
+        layout.append(len(layouts))
+        layouts.append(tuple(one for one in message.signals if one.when is None))
+        if message.selector is None:
+            selector.append(-1)
+            continue
+        selector.append(len(selector_fields))
+        for value in sorted({value for one in message.signals for value in one.when or ()}):
+            choices.append((len(selector_fields) << 32 | value, len(layouts)))
+            layouts.append(tuple(one for one in message.signals if one.when is None or value in one.when))
+        selector_fields.append(message.selector)
+    count = np.array([len(signals) for signals in layouts], np.intp)
+    rows = [signal for signals in layouts for signal in signals]
+    numbers, rank = np.unique(np.array([row.number for row in rows], np.int16), return_inverse=True)
+    return Plan(
+        key=np.array([message.key for message in ordered], np.uint32),
+        length=np.array([message.length for message in ordered], np.uint8),
+        layout=np.array(layout, np.intp),
+        selector=np.array(selector, np.intp),
+        selectors=Fields.of(selector_fields),
+        choice=np.array([choice for choice, _ in choices], np.uint64),
+        choice_layout=np.array([where for _, where in choices], np.intp),
+        first=np.cumsum(count) - count,
+        count=count,
+        fields=Fields.of([row.field for row in rows]),
+        scale=_floats([row.scale for row in rows]),
+        offset=_floats([row.offset for row in rows]),
+        factor=_floats([row.factor for row in rows]),
+        shift=_floats([row.shift for row in rows]),
+        last_valid=np.array([row.last_valid for row in rows], np.uint64),
+        minimum=np.clip(_floats([row.minimum for row in rows]), -_LARGEST, _LARGEST),
+        maximum=np.clip(_floats([row.maximum for row in rows]), -_LARGEST, _LARGEST),
+        rank=rank.astype(np.int64),
+        numbers=numbers,
+        converts=any((row.factor, row.shift) != (1.0, 0.0) for row in rows),
+        has_invalid=any(row.last_valid != NEVER for row in rows),
+    )
+
+
+def _floats(values: list[float]) -> NDArray[np.float64]:
+    return np.array(values, np.float64)
