@@ -1,16 +1,41 @@
 """Builds what the commands need out of the settings and the shipped data files."""
 
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
 import dbc
 from odocare.settings import Settings
+from odocare.stack import process
+from odocare.stack.state import read_addresses
 from vehicle.errors import SettingsError
 from vehicle.signal import Catalogue
 
 
 def database_url(settings: Settings) -> str:
-    """Where PostgreSQL is: the setting. Raises `SettingsError`."""
-    if settings.database_url is None:
-        raise SettingsError("no database: run `odocare up`, or set ODOCARE_DATABASE_URL")
-    return settings.database_url.get_secret_value()
+    """Where PostgreSQL is: the setting, else the running local stack's. Raises `SettingsError`."""
+    return _url(settings, "database_url", "database")
+
+
+def mqtt_url(settings: Settings) -> str:
+    """Where the broker is for ingest: the setting, else the running local stack's. Raises `SettingsError`."""
+    return _url(settings, "mqtt_url", "broker")
+
+
+def simulator_mqtt_url(settings: Settings) -> str:
+    """Where the broker is for test fleets: the setting, else the running stack's. Raises `SettingsError`."""
+    return _url(settings, "simulator_mqtt_url", "broker for test fleets")
+
+
+def _url(settings: Settings, name: str, what: str) -> str:
+    given: SecretStr | None = getattr(settings, name)
+    if given is not None:
+        return given.get_secret_value()
+    running = read_addresses(settings.home)
+    url: str | None = getattr(running, name) if running else None
+    if url is None or process.is_free(urlsplit(url).port or 0):
+        raise SettingsError(f"no {what}: run `odocare up`, or set ODOCARE_{name.upper()}")
+    return url
 
 
 def catalogue() -> Catalogue:

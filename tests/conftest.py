@@ -1,34 +1,63 @@
-"""Real servers for every test: a private database per test, cloned from a migrated template."""
+"""Real servers for every test: a private stack for the run, a private database for each test.
+
+`ODOCARE_DATABASE_URL` and `ODOCARE_MQTT_URL` name running servers instead.
+"""
 
 import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from odocare.stack.local import Wanted
+from odocare.stack.temporary import SMALL, Temporary, temporary_stack
 from store import migrate
 from store.pool import Connection, connect
+from vehicle.errors import StackError
+
+REPOSITORY = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="session")
-def server_url() -> str:
-    """A PostgreSQL 17 with TimescaleDB where databases can be created."""
-    url = os.environ.get("ODOCARE_DATABASE_URL")
-    if url is None:
-        pytest.skip("no PostgreSQL: run `make up`, or set ODOCARE_DATABASE_URL")
-    return url
+def private_stack() -> Iterator[Temporary]:
+    """Servers in a temporary folder, for what the environment does not name; gone after the run."""
+    home = REPOSITORY / os.environ.get("ODOCARE_HOME", ".odocare")
+    wanted = Wanted(
+        database="ODOCARE_DATABASE_URL" not in os.environ,
+        broker="ODOCARE_MQTT_URL" not in os.environ,
+        size=SMALL,
+    )
+    try:
+        with temporary_stack(home, wanted) as stack:
+            yield stack
+    except StackError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
-def broker_url() -> str:
-    """A Mosquitto 2 that lets the test write every topic."""
-    url = os.environ.get("ODOCARE_MQTT_URL")
-    if url is None:
-        pytest.skip("no Mosquitto: run `make up`, or set ODOCARE_MQTT_URL")
-    return url
+def server_url(request: pytest.FixtureRequest) -> str:
+    """A PostgreSQL 17 with TimescaleDB, as a role that may create databases with it."""
+    if url := os.environ.get("ODOCARE_DATABASE_URL"):
+        return url
+    stack: Temporary = request.getfixturevalue("private_stack")
+    assert stack.addresses.admin_database_url is not None
+    return stack.addresses.admin_database_url
+
+
+@pytest.fixture(scope="session")
+def broker_url(request: pytest.FixtureRequest) -> str:
+    """A Mosquitto 2 that lets the test read and write every topic."""
+    if url := os.environ.get("ODOCARE_MQTT_URL"):
+        return url
+    stack: Temporary = request.getfixturevalue("private_stack")
+    assert stack.tester_mqtt_url is not None
+    return stack.tester_mqtt_url
 
 
 def _create(server_url: str, name: str, template: str) -> str:

@@ -1,7 +1,151 @@
 """`odocare up`, `down` and `status`: the local PostgreSQL and Mosquitto."""
 
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
+
+if TYPE_CHECKING:  # heavy
+    from odocare.settings import Settings
+    from store.cluster import Overview
+
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
 
 def register(cli: typer.Typer) -> None:
     """Add this family's subcommands."""
+    cli.command()(up)
+    cli.command()(down)
+    cli.command()(status)
+
+
+def up(as_json: Json = False) -> None:
+    """Start the local servers and bring the schema up to date; started ones stay as they are."""
+    import asyncio
+
+    from odocare.settings import Settings
+    from odocare.stack import local
+    from odocare.wiring import database_url
+    from store import migrate
+    from store.pool import connect
+
+    settings = Settings()
+    wanted = local.Wanted(database=settings.database_url is None, broker=settings.mqtt_url is None)
+    local.up(settings.home, wanted, _tell(as_json=as_json))
+
+    async def run() -> list[str]:
+        async with connect(database_url(settings)) as conn:
+            return await migrate.migrate(conn, migrate.read_migrations())
+
+    applied = asyncio.run(run())
+    if as_json:
+        typer.echo(json.dumps({"servers": _servers(settings.home), "applied": applied}))
+        return
+    for name in applied:
+        typer.echo(f"applied {name}")
+    typer.echo("the schema is up to date")
+
+
+def down(as_json: Json = False) -> None:
+    """Stop the local servers; their data stay."""
+    from odocare.settings import Settings
+    from odocare.stack import local
+
+    stopped = local.down(Settings().home, _tell(as_json=as_json))
+    if as_json:
+        typer.echo(json.dumps({"stopped": stopped}))
+    elif not stopped:
+        typer.echo("nothing was running")
+
+
+def status(as_json: Json = False) -> None:
+    """Show the servers, what they use, and what stands in the database."""
+    import asyncio
+    from dataclasses import asdict
+
+    from odocare.settings import Settings
+    from vehicle.errors import OdocareError
+
+    settings = Settings()
+    servers = _servers(settings.home)
+    broker = _broker(settings)
+    database, problem = None, None
+    try:
+        database = asyncio.run(_overview(settings))
+    except OdocareError as error:
+        problem = str(error)
+    if as_json:
+        found = asdict(database) if database else None
+        typer.echo(json.dumps({"servers": servers, "broker": broker, "database": found, "problem": problem}))
+        return
+    for server in servers:
+        state = f"runs as process {server['pid']}" if server["pid"] else "is down"
+        version = server["version"] or "(not installed: run `make setup`)"
+        port = f" {server['host']}:{server['port']}," if server["port"] else ""
+        typer.echo(f"{server['name']} {version}:{port} {state}, {server['disk_bytes'] / 1e6:.1f} MB on disk")
+    typer.echo(f"broker: {broker}")
+    if database is None:
+        typer.echo(f"database: {problem}")
+        return
+    typer.echo(
+        f"database: PostgreSQL {database.server_version},"
+        f" TimescaleDB {database.timescaledb_version or 'missing'},"
+        f" {database.database_bytes / 1e6:.1f} MB, schema {database.schema_version or 'not applied'}"
+    )
+    if database.vehicles is not None:
+        typer.echo(
+            f"contents: {database.vehicles} vehicles, about {database.messages} messages,"
+            f" {database.open_triggers} open triggers"
+        )
+
+
+def _tell(*, as_json: bool) -> Callable[[str], None]:
+    return (lambda _: None) if as_json else typer.echo
+
+
+def _servers(home: Path) -> list[dict[str, Any]]:
+    from dataclasses import asdict
+
+    from odocare.stack import local
+
+    return [asdict(server) | {"folder": str(server.folder)} for server in local.servers(home)]
+
+
+def _broker(settings: "Settings") -> str:
+    """Whether the broker lets ingest in, in words."""
+    from urllib.parse import unquote, urlsplit
+
+    from odocare.stack.broker import ACCEPTED, login
+    from odocare.wiring import mqtt_url
+    from vehicle.errors import OdocareError
+
+    try:
+        url = urlsplit(mqtt_url(settings))
+    except OdocareError as error:
+        return str(error)
+    where = f"{url.hostname}:{url.port or 1883}"
+    if url.scheme != "mqtt":
+        return f"{where} (not asked: {url.scheme})"
+    user, password = (unquote(part) if part else None for part in (url.username, url.password))
+    code = login(url.hostname or "", url.port or 1883, user, password)
+    if code == ACCEPTED:
+        return f"{where} answers"
+    return f"{where} does not answer" if code is None else f"{where} refuses {user or 'anonymous'} ({code})"
+
+
+async def _overview(settings: "Settings") -> "Overview":
+    """What stands in the database. Raises `OdocareError` where it does not answer."""
+    from psycopg import OperationalError
+
+    from odocare.wiring import database_url
+    from store import cluster
+    from store.pool import connect
+    from vehicle.errors import StackError
+
+    try:
+        async with connect(database_url(settings)) as conn:
+            return await cluster.overview(conn)
+    except OperationalError as error:
+        raise StackError(f"does not answer ({str(error).splitlines()[0]})") from error

@@ -1,0 +1,33 @@
+# `make` alone lists what there is. PYTHON is the interpreter that the environment is made of.
+PYTHON ?= python3
+ODOCARE = .venv/bin/odocare
+
+.PHONY: help setup demo up down test check bench clean
+
+help: ## list these
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: ## environment, browser assets, PostgreSQL with TimescaleDB, Mosquitto; seconds when they are there
+	@$(PYTHON) -m deploy.setup
+
+demo: setup ## the whole line on a real capture and a simulated fleet; ONCE=1 ends instead of serving
+	@$(ODOCARE) demo $(if $(ONCE),--once)
+
+up: setup ## start the local servers
+	@$(ODOCARE) up
+
+down: ## stop them; their data stay
+	@[ ! -x $(ODOCARE) ] || $(ODOCARE) down
+
+test: setup ## every test, with servers of its own
+	@$(PYTHON) -m deploy.browser
+	@.venv/bin/pytest $(TESTS)
+
+check: setup ## format, lint, types, floors, tests
+	@./check
+
+bench: setup ## every benchmark, one JSON line each
+	@set -e; for script in bench/[a-z]*.py; do if [ -e "$$script" ]; then .venv/bin/python "$$script"; fi; done
+
+clean: ## stop the servers; delete their data, the environment and every cache
+	@$(PYTHON) -m deploy.clean

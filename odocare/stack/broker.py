@@ -1,0 +1,145 @@
+"""The private Mosquitto: configured from deploy/mosquitto, passwords and access list always on."""
+
+import signal
+import socket
+import struct
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from odocare.stack import process
+from odocare.stack.place import Account, last_lines
+from odocare.stack.servers import mosquitto_passwd
+from odocare.stack.state import INGEST
+from vehicle.errors import StackError
+
+SHIPPED: Final = Path(__file__).parents[2] / "deploy" / "mosquitto"
+"""Configuration that local stack and containers share; a checkout has it, a wheel does not."""
+_TRIES: Final = 5
+_ANSWER_S: Final = 20
+_POLL_S: Final = 0.02
+_LOG_LIMIT_BYTES: Final = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """One broker in one folder."""
+
+    programs: Path
+    folder: Path
+    """Belongs to `account`; holds configuration, passwords, the message store and the log."""
+    account: Account
+    extra_access: str = ""
+    """Lines added to the access list: tests add an identity that may do everything."""
+
+    @property
+    def configuration(self) -> Path:
+        """The file that Mosquitto is started with."""
+        return self.folder / "mosquitto.conf"
+
+    @property
+    def log(self) -> Path:
+        """What Mosquitto printed."""
+        return self.folder / "mosquitto.log"
+
+    def pid(self) -> int | None:
+        """The broker, if it runs."""
+        return process.find("mosquitto", self.configuration)
+
+    def start(self, port: int, passwords: Mapping[str, str]) -> int:
+        """Start and wait until it lets ingest in; returns the port, another one where `port` is taken.
+
+        Raises `StackError` with the end of the log.
+        """
+        self._write_access(passwords)
+        for _ in range(_TRIES):
+            if not process.is_free(port):
+                port = process.free_port()
+            self.account.write(self.configuration, self._text(port))
+            said = self._start_once(port, passwords[INGEST])
+            if said is None:
+                return port
+            if "Address already in use" not in said:
+                raise StackError(f"Mosquitto did not start; {self.log} ends with{last_lines(said)}")
+        raise StackError(f"Mosquitto found no free port in {_TRIES} tries")
+
+    def stop(self) -> bool:
+        """Stop it, if it runs; it writes its message store first. True where it ran."""
+        pid = self.pid()
+        if pid is None:
+            return False
+        if not process.end(pid, signal.SIGTERM, within_s=30) and not process.end(
+            pid, signal.SIGKILL, within_s=10
+        ):
+            raise StackError(f"Mosquitto (process {pid}) does not stop; see {self.log}")
+        return True
+
+    def _write_access(self, passwords: Mapping[str, str]) -> None:
+        if not SHIPPED.is_dir():
+            raise StackError(
+                f"{SHIPPED} is missing: the local stack runs from a checkout; set ODOCARE_DATABASE_URL"
+                " and ODOCARE_MQTT_URL to use running servers"
+            )
+        self.account.must(["mkdir", "-p", self.folder], cwd=self.folder.parent)
+        access = (SHIPPED / "access.acl").read_text(encoding="utf-8")
+        self.account.write(self.folder / "access.acl", access + self.extra_access)
+        clear = self.folder / "passwords.clear"
+        self.account.write(clear, "".join(f"{user}:{word}\n" for user, word in passwords.items()))
+        self.account.must([mosquitto_passwd(self.programs), "-U", clear])  # hashes in place
+        clear.rename(self.folder / "passwords")
+
+    def _text(self, port: int) -> str:
+        rules = (SHIPPED / "rules.conf").read_text(encoding="utf-8")
+        return (
+            "# Written by `odocare up` at every start from deploy/mosquitto/rules.conf; changes are lost.\n"
+            f"listener {port} {process.LOOPBACK}\n"
+            f"password_file {self.folder}/passwords\n"
+            f"acl_file {self.folder}/access.acl\n"
+            f"persistence_location {self.folder}/\n"
+            f"log_dest file {self.log}\n"
+            f"{rules}"
+        )
+
+    def _start_once(self, port: int, password: str) -> str | None:
+        """None once it answers, else what it wrote to its log."""
+        if self.log.is_file() and self.log.stat().st_size > _LOG_LIMIT_BYTES:
+            self.log.replace(self.log.with_suffix(".old.log"))
+        before = self.log.stat().st_size if self.log.is_file() else 0
+        tool = self.account.run(
+            [self.programs / "mosquitto", "-d", "-c", self.configuration], cwd=self.folder
+        )
+        deadline = time.monotonic() + _ANSWER_S
+        while tool.returncode == 0 and time.monotonic() < deadline:
+            if login(process.LOOPBACK, port, INGEST, password) == ACCEPTED:
+                return None
+            if self.pid() is None:
+                break
+            time.sleep(_POLL_S)
+        if not self.log.is_file():
+            return tool.stdout
+        with self.log.open(encoding="utf-8", errors="replace") as log:
+            log.seek(before)
+            return log.read() + tool.stdout
+
+
+ACCEPTED: Final = 0
+"""Return code of a CONNACK that lets the client in (MQTT 3.1.1, section 3.2.2.3)."""
+
+
+def login(host: str, port: int, user: str | None, password: str | None) -> int | None:
+    """The broker's return code to a CONNECT (MQTT 3.1.1, section 3.1); None where it does not answer."""
+    flags = 0x02 | (0x80 if user else 0) | (0x40 if password else 0)  # clean session
+    texts = ["", *(text for text in (user, password) if text)]  # an empty client id
+    payload = b"".join(struct.pack(">H", len(text.encode())) + text.encode() for text in texts)
+    body = b"\x00\x04MQTT\x04" + bytes([flags]) + struct.pack(">H", 10) + payload
+    length = bytes([len(body)]) if len(body) < 128 else bytes([len(body) & 127 | 128, len(body) >> 7])
+    try:
+        with socket.create_connection((host, port), timeout=5) as connection:
+            connection.sendall(b"\x10" + length + body)
+            answer = connection.recv(4)
+            connection.sendall(b"\xe0\x00")
+    except OSError:
+        return None
+    return answer[3] if len(answer) == 4 and answer[0] == 0x20 else None
