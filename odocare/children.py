@@ -42,7 +42,7 @@ class Child:
 
 @contextmanager
 def running(name: str, arguments: Sequence[str], *, log: Path, env: Mapping[str, str]) -> Iterator[Child]:
-    """Run `odocare NAME ARGUMENTS` for as long as the block lasts; SIGTERM at its end, SIGKILL if that is ignored."""
+    """Run `odocare NAME ARGUMENTS` while the block lasts; then SIGTERM, and SIGKILL if that is ignored."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as sink:
         process = subprocess.Popen(  # noqa: S603  # our own command
