@@ -1,0 +1,182 @@
+"""The evaluation loop's own record: what is to do, who has it, how far it has come."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from store.pool import Connection
+
+CHANNEL: Final = "touched"
+"""Ingest notifies here in the transaction that touches vehicles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Vehicles that this transaction holds; no other evaluation gets them before it ends."""
+
+    vehicle_ids: list[int]
+    touches: dict[int, str]
+    """Vehicle to the version of its row in `touched`, as it was when the vehicle was claimed."""
+
+
+CLAIM_TOUCHED: Final = """
+    select v.id, t.xmin::text
+    from touched t join vehicle v on v.id = t.vehicle_id left join held_back h on h.vehicle_id = v.id
+    where v.registered_at is not null and (h.until is null or h.until <= now())
+    order by t.touched_at, v.id limit %(limit)s
+    for no key update of v skip locked
+"""  # not `for update`: that would make ingest wait, whose rows refer to the vehicle
+
+
+async def claim_touched(conn: Connection, limit: int) -> Claim:
+    """Take some registered vehicles whose data changed, the longest waiting first."""
+    rows = await (await conn.execute(CLAIM_TOUCHED, {"limit": limit})).fetchall()
+    return Claim([row[0] for row in rows], {row[0]: row[1] for row in rows})
+
+
+CLAIM_NOT_YET: Final = """
+    select v.id, t.xmin::text
+    from vehicle v left join touched t on t.vehicle_id = v.id left join evaluated e on e.vehicle_id = v.id
+        left join held_back h on h.vehicle_id = v.id
+    where v.registered_at is not null and v.id > %(after)s and (e.as_of is null or e.as_of < %(as_of)s)
+        and (h.until is null or h.until <= now())
+    order by v.id limit %(limit)s
+    for no key update of v skip locked
+"""
+
+
+async def claim_not_yet(conn: Connection, *, as_of: datetime, after: int, limit: int) -> Claim:
+    """Take some registered vehicles above an id that have not been evaluated as of that moment, by id."""
+    wanted = {"as_of": as_of, "after": after, "limit": limit}
+    rows = await (await conn.execute(CLAIM_NOT_YET, wanted)).fetchall()
+    return Claim([row[0] for row in rows], {row[0]: row[1] for row in rows if row[1] is not None})
+
+
+CLAIM_SOME: Final = """
+    select v.id, t.xmin::text
+    from vehicle v left join touched t on t.vehicle_id = v.id
+    where v.id = any(%(ids)s) and v.registered_at is not null
+    order by v.id
+    for no key update of v skip locked
+"""
+
+
+async def claim_some(conn: Connection, vehicle_ids: Sequence[int]) -> Claim:
+    """Take those of some vehicles that nobody else holds."""
+    rows = await (await conn.execute(CLAIM_SOME, {"ids": list(vehicle_ids)})).fetchall()
+    return Claim([row[0] for row in rows], {row[0]: row[1] for row in rows if row[1] is not None})
+
+
+NOT_YET: Final = """
+    select count(*)
+    from vehicle v left join evaluated e on e.vehicle_id = v.id left join held_back h on h.vehicle_id = v.id
+    where v.registered_at is not null and (e.as_of is null or e.as_of < %(as_of)s)
+        and (h.until is null or h.until <= now())
+"""
+
+
+async def count_not_yet(conn: Connection, *, as_of: datetime) -> int:
+    """How many registered vehicles are still to be evaluated as of that moment."""
+    row = await (await conn.execute(NOT_YET, {"as_of": as_of})).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+UNTOUCH: Final = """
+    with still as (
+        select t.vehicle_id
+        from touched t join unnest(%(ids)s::bigint[], %(versions)s::text[]) as c (vehicle_id, version)
+            on c.vehicle_id = t.vehicle_id and c.version = t.xmin::text
+        order by t.vehicle_id
+        for update of t skip locked
+    )
+    delete from touched t using still s where s.vehicle_id = t.vehicle_id
+"""  # a row that ingest is just touching again is locked: it stays, and nobody waits
+
+
+async def untouch(conn: Connection, claim: Claim) -> None:
+    """Take vehicles off the list, but for those touched again since they were claimed."""
+    await conn.execute(
+        UNTOUCH, {"ids": list(claim.touches), "versions": [claim.touches[key] for key in claim.touches]}
+    )
+
+
+LAST_AS_OF: Final = "select max(as_of) from evaluation"
+
+
+async def last_as_of(conn: Connection) -> datetime | None:
+    """The latest moment any vehicle was evaluated as of: no evaluation goes behind it."""
+    row = await (await conn.execute(LAST_AS_OF)).fetchone()
+    return None if row is None else row[0]
+
+
+BEGIN: Final = """
+    insert into evaluation (as_of, scope) values (%(as_of)s, %(scope)s) returning id
+"""
+
+
+async def begin(conn: Connection, *, as_of: datetime, scope: str) -> int:
+    """Start a record of a pass (`scope` is `touched` or `all`); returns its id."""
+    row = await (await conn.execute(BEGIN, {"as_of": as_of, "scope": scope})).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+MARK: Final = """
+    insert into evaluated (vehicle_id, evaluation_id, as_of)
+    select id, %(evaluation_id)s, %(as_of)s from unnest(%(ids)s::bigint[]) as id order by id
+    on conflict (vehicle_id) do update set evaluation_id = excluded.evaluation_id, as_of = excluded.as_of
+"""
+RELEASE: Final = "delete from held_back where vehicle_id = any(%(ids)s)"
+COUNT: Final = """
+    update evaluation set vehicles_n = vehicles_n + %(vehicles_n)s where id = %(evaluation_id)s
+"""
+
+
+async def mark(conn: Connection, evaluation_id: int, vehicle_ids: Sequence[int], *, as_of: datetime) -> None:
+    """Write down that vehicles have been evaluated."""
+    ids = list(vehicle_ids)
+    await conn.execute(MARK, {"evaluation_id": evaluation_id, "ids": ids, "as_of": as_of})
+    await conn.execute(RELEASE, {"ids": ids})
+    await conn.execute(COUNT, {"evaluation_id": evaluation_id, "vehicles_n": len(ids)})
+
+
+FINISH: Final = (
+    "update evaluation set finished_at = now(), failed_n = %(failed_n)s where id = %(evaluation_id)s"
+)
+
+
+async def finish(conn: Connection, evaluation_id: int, *, failed_n: int) -> None:
+    """Close the record of a pass."""
+    await conn.execute(FINISH, {"evaluation_id": evaluation_id, "failed_n": failed_n})
+
+
+HOLD: Final = """
+    insert into held_back (vehicle_id, failures_n, until, reason)
+    values (%(vehicle_id)s, 1, now() + interval '1 minute', %(reason)s)
+    on conflict (vehicle_id) do update set
+        failures_n = held_back.failures_n + 1, reason = excluded.reason,
+        until = now() + least(interval '1 day', interval '1 minute' * 2 ^ least(held_back.failures_n, 12))
+    returning failures_n
+"""
+
+
+async def hold_back(conn: Connection, vehicle_id: int, reason: str) -> int:
+    """Leave a vehicle alone for 1, 2, 4, … minutes, a day at most; returns how often it failed in a row."""
+    row = await (await conn.execute(HOLD, {"vehicle_id": vehicle_id, "reason": reason})).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+FINISHED: Final = """
+    select exists (
+        select from evaluation where scope = 'all' and as_of = %(as_of)s and finished_at is not null
+    )
+"""
+
+
+async def is_finished(conn: Connection, *, as_of: datetime) -> bool:
+    """Whether a pass over all vehicles as of that moment has been finished."""
+    row = await (await conn.execute(FINISHED, {"as_of": as_of})).fetchone()
+    return bool(row and row[0])
