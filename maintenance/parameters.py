@@ -28,7 +28,8 @@ _WEIGHTS: Final[Weights] = (
 )
 _EVEN: Final = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 _PRIVATE_WEEK: Final = (1.08, 1.08, 1.08, 1.08, 1.06, 0.86, 0.76)
-_WORK_WEEK: Final = (1.25, 1.25, 1.25, 1.25, 1.22, 0.52, 0.26)
+_WEEKEND: Final = (0.6, 0.6, 0.6, 0.6, 0.6, 2.2, 1.8)
+_WORK_WEEK: Final = (1.15, 1.15, 1.15, 1.15, 1.15, 0.80, 0.45)
 _TAXI_WEEK: Final = (0.97, 0.96, 0.96, 0.99, 1.07, 1.10, 0.95)
 _RENTAL_WEEK: Final = (0.88, 0.90, 0.90, 0.96, 1.12, 1.16, 1.08)
 
@@ -61,9 +62,11 @@ class Segment:
 UNKNOWN_USE: Final = "unknown"
 _SEGMENTS: Final = (
     Segment(UNKNOWN_USE, 45.0, 1.0, 90.0, _EVEN, _WIDE_SPREAD),
-    Segment("private", 38.0, 0.4, 60.0, _PRIVATE_WEEK),
-    Segment("low_use", 15.0, 0.5, 80.0, _EVEN, _WIDE_SPREAD),
-    Segment("company", 90.0, 0.5, 70.0, _WORK_WEEK),
+    Segment("private", 38.0, 0.5, 60.0, _PRIVATE_WEEK),
+    Segment("commuter", 42.0, 0.4, 55.0, _PRIVATE_WEEK),
+    Segment("weekend", 20.0, 0.5, 80.0, _WEEKEND, _WIDE_SPREAD),
+    Segment("parked", 6.0, 1.0, 110.0, _EVEN, _WIDE_SPREAD),
+    Segment("business", 85.0, 0.5, 70.0, _WORK_WEEK),
     Segment("taxi", 200.0, 0.4, 130.0, _TAXI_WEEK),
     Segment("ride_hailing", 170.0, 0.5, 130.0, _TAXI_WEEK),
     Segment("rental", 85.0, 0.4, 130.0, _RENTAL_WEEK),
