@@ -17,7 +17,7 @@ from vehicle.errors import StackError
 OUTSIDE: Final = Path("/var/lib")
 """Where the servers' folder goes when root's checkout is closed to others; /var/tmp is swept by age."""
 _RECORD: Final = "place"
-_ENVIRONMENT: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+_ENVIRONMENT: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "TZ": "GMT"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,7 @@ class Cluster:
         before = self.log.stat().st_size if self.log.is_file() else 0
         tool = self.account.run(
             [self.programs / "pg_ctl", "start", "-w", "-t", "60", "-D", self.data, "-l", self.log],
-            cwd=self.folder,
+            cwd=self.data,  # time zones are already read before PostgreSQL enters its folder
         )
         if tool.returncode == 0:
             return None
