@@ -168,7 +168,8 @@ def _private_apt(work: Path, step: Step) -> list[str]:
 
 def _mirror(step: Step) -> str:
     """The Debian mirror of the system's own sources, so that no address stands here."""
-    sites = step.run(["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"]).split()
+    question = ["apt-get", "indextargets", "--no-release-info", "--format", "$(SITE)", "Created-By: Packages"]
+    sites = step.run(question).split()
     for site in sites:
         if site.rstrip("/").endswith("/debian"):
             return site
