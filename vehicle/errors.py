@@ -72,6 +72,48 @@ class InflatesBeyondLimitError(DecodeError):
     reason = "inflates-beyond-limit"
 
 
+class BadTopicError(DecodeError):
+    """A topic that is not one of the wire contract's."""
+
+    reason = "bad-topic"
+
+
+class VinMismatchError(DecodeError):
+    """A body that speaks for another vehicle than its topic."""
+
+    reason = "vin-mismatch"
+
+
+class NotYetDecodedError(DecodeError):
+    """A message that this version keeps but cannot read."""
+
+    reason = "not-yet-decoded"
+
+
+class UnknownSignalError(DecodeError):
+    """Signals that the catalogue does not have."""
+
+    reason = "unknown-signal"
+
+
+class FutureTimeError(DecodeError):
+    """An event time ahead of its arrival."""
+
+    reason = "future-time"
+
+
+class BeforeBuiltError(DecodeError):
+    """An event time before the vehicle was built."""
+
+    reason = "before-built"
+
+
+class SpanTooLongError(DecodeError):
+    """Samples of one message that lie further apart than a message may span."""
+
+    reason = "span-too-long"
+
+
 class TruncatedPayloadError(DecodeError):
     """A payload ends before its last field."""
 

@@ -1,0 +1,108 @@
+"""The latest state: each vehicle's newest value of the signals that are kept; late data never change it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store import arrays
+from store.pool import Connection
+
+READ: Final = """
+    select vehicle_id, array_send(signal), array_send(at), array_send(value)
+    from latest where vehicle_id = any(%(vehicle_id)s)
+    order by vehicle_id for update
+"""
+WRITE: Final = """
+    insert into latest as l (vehicle_id, seen_at, known_at, signal, at, value)
+    select v.vehicle_id, v.seen_at, v.known_at,
+           (%(signal)s)[v.since : v.until], (%(at)s)[v.since : v.until], (%(value)s)[v.since : v.until]
+    from unnest(%(vehicle_id)s, %(seen_at)s, %(known_at)s, %(since)s, %(until)s)
+        as v (vehicle_id, seen_at, known_at, since, until)
+    on conflict (vehicle_id) do update set
+        seen_at = greatest(l.seen_at, excluded.seen_at), known_at = greatest(l.known_at, excluded.known_at),
+        signal = excluded.signal, at = excluded.at, value = excluded.value
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """When vehicles were heard of, one row per vehicle, rising."""
+
+    vehicle_id: NDArray[np.int64]
+    seen_us: NDArray[np.int64]
+    """Newest event time, microseconds since 1970 UTC."""
+    known_us: NDArray[np.int64]
+    """Newest arrival."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Values that may be the newest of their vehicle and signal, in long form, in any order."""
+
+    vehicle_id: NDArray[np.int64]
+    signal: NDArray[np.int16]
+    t_us: NDArray[np.int64]
+    value: NDArray[np.float64]
+
+
+async def merge(conn: Connection, seen: Seen, readings: Readings) -> None:
+    """Let newer values replace older ones; of two at the same moment the greater one stays.
+
+    Every vehicle of `readings` must be in `seen`.
+    """
+    stored = await _stored(conn, seen.vehicle_id)
+    newest = _newest(_joined(stored, readings))
+    since = np.searchsorted(newest.vehicle_id, seen.vehicle_id, side="left")
+    until = np.searchsorted(newest.vehicle_id, seen.vehicle_id, side="right")
+    async with arrays.cursor(conn) as cur:
+        await cur.execute(
+            WRITE,
+            {
+                "vehicle_id": arrays.int8s(seen.vehicle_id),
+                "seen_at": arrays.timestamps(seen.seen_us),
+                "known_at": arrays.timestamps(seen.known_us),
+                "since": arrays.int4s(since + 1),  # PostgreSQL counts from 1, both ends included
+                "until": arrays.int4s(until),
+                "signal": arrays.int2s(newest.signal),
+                "at": arrays.timestamps(newest.t_us),
+                "value": arrays.float8s(newest.value),
+            },
+        )
+
+
+async def _stored(conn: Connection, vehicle_id: NDArray[np.int64]) -> Readings:
+    async with arrays.cursor(conn) as cur:
+        await cur.execute(READ, {"vehicle_id": arrays.int8s(vehicle_id)}, binary=True)
+        rows = await cur.fetchall()
+    signals = [arrays.read(row[1], ">i2") for row in rows]
+    ids = np.array([row[0] for row in rows], dtype=np.int64)
+    return Readings(
+        vehicle_id=np.repeat(ids, [len(signal) for signal in signals]),
+        signal=np.concatenate([np.zeros(0, np.int16), *signals]),
+        t_us=np.concatenate([np.zeros(0, np.int64), *(arrays.read(row[2], ">i8") for row in rows)])
+        + arrays.EPOCH_US,
+        value=np.concatenate([np.zeros(0), *(arrays.read(row[3], ">f8") for row in rows)]),
+    )
+
+
+def _joined(one: Readings, other: Readings) -> Readings:
+    return Readings(
+        vehicle_id=np.concatenate([one.vehicle_id, other.vehicle_id]),
+        signal=np.concatenate([one.signal, other.signal]),
+        t_us=np.concatenate([one.t_us, other.t_us]),
+        value=np.concatenate([one.value, other.value]),
+    )
+
+
+def _newest(readings: Readings) -> Readings:
+    """The newest of each vehicle and signal, sorted by both."""
+    order = np.lexsort((readings.value, readings.t_us, readings.signal, readings.vehicle_id))
+    vehicle_id, signal = readings.vehicle_id[order], readings.signal[order]
+    last = np.ones(len(order), dtype=np.bool_)
+    last[:-1] = (vehicle_id[1:] != vehicle_id[:-1]) | (signal[1:] != signal[:-1])
+    chosen = order[last]
+    return Readings(
+        readings.vehicle_id[chosen], readings.signal[chosen], readings.t_us[chosen], readings.value[chosen]
+    )

@@ -1,0 +1,140 @@
+"""The ledger: which messages are stored, so that each is stored once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store import arrays
+from store.pool import Connection
+from vehicle.errors import ConflictError
+
+Key = tuple[int, int, int]
+"""Vehicle, boot, sequence number."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One message that asks to be stored."""
+
+    vehicle_id: int
+    boot: int
+    seq: int
+    kind: str
+    happened_us: int
+    known_us: int
+    body_hash: int
+    """64 bits over the body as received, signed."""
+    body_bytes: int
+
+    @property
+    def key(self) -> Key:
+        """What it must not share with another body."""
+        return (self.vehicle_id, self.boot, self.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageKeys:
+    """Names of stored messages, as columns; row k is what other arrays call message k."""
+
+    vehicle_id: NDArray[np.int64]
+    boot: NDArray[np.int64]
+    life: NDArray[np.int64]
+    seq: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.vehicle_id)
+
+
+ADMIT: Final = """
+    insert into message
+        (vehicle_id, boot, seq, kind, happened_at, known_at, body_hash, body_bytes, life)
+    select * from unnest(
+        %(vehicle_id)s, %(boot)s, %(seq)s, %(kind)s::text[], %(happened_at)s, %(known_at)s,
+        %(body_hash)s, %(body_bytes)s, %(life)s
+    )
+    on conflict do nothing
+    returning vehicle_id, boot, seq
+"""
+LIVES: Final = """
+    select m.vehicle_id, m.boot, m.seq, m.life, m.body_hash
+    from unnest(%(vehicle_id)s, %(boot)s, %(seq)s) as k (vehicle_id, boot, seq)
+    join message m using (vehicle_id, boot, seq)
+"""
+
+
+async def admit(conn: Connection, entries: Sequence[LedgerEntry]) -> list[int | None]:
+    """Enter messages into the ledger; per entry the life it is stored under, None for a double.
+
+    The same key with the same hash is a double. With another hash it comes from a T-Box whose counter was
+    reset, and is stored under the next life. Later entries see earlier ones of the same call. Raises
+    `ConflictError` where another process stores the same vehicles at the same time: try again.
+    """
+    first = {entry.key: place for place, entry in reversed(list(enumerate(entries)))}
+    fresh = set(await _insert(conn, [(entries[place], 0) for place in sorted(first.values())]))
+    lives: list[int | None] = [None] * len(entries)
+    todo = []
+    for place, entry in enumerate(entries):
+        if first[entry.key] == place and entry.key in fresh:
+            lives[place] = 0
+        else:
+            todo.append(place)
+    stored = await _lives(conn, {entries[place].key for place in todo}) if todo else {}
+    resets = []
+    for place in todo:
+        entry, life_of = entries[place], stored[entries[place].key]
+        if entry.body_hash not in life_of:
+            life = lives[place] = life_of[entry.body_hash] = max(life_of.values()) + 1
+            resets.append((entry, life))
+    if len(await _insert(conn, resets)) != len(resets):
+        raise ConflictError("another process stores messages of the same vehicles")
+    return lives
+
+
+async def _insert(conn: Connection, entries: Sequence[tuple[LedgerEntry, int]]) -> list[Key]:
+    """Enter what is not there yet, each under its life; returns the keys of what was entered."""
+    if not entries:
+        return []
+    columns = np.array(
+        [
+            (e.vehicle_id, e.boot, e.seq, e.happened_us, e.known_us, e.body_hash, e.body_bytes, life)
+            for e, life in entries
+        ],
+        dtype=np.int64,
+    ).T
+    async with arrays.cursor(conn) as cur:
+        await cur.execute(
+            ADMIT,
+            {
+                "vehicle_id": arrays.int8s(columns[0]),
+                "boot": arrays.int8s(columns[1]),
+                "seq": arrays.int8s(columns[2]),
+                "kind": [entry.kind for entry, _ in entries],
+                "happened_at": arrays.timestamps(columns[3]),
+                "known_at": arrays.timestamps(columns[4]),
+                "body_hash": arrays.int8s(columns[5]),
+                "body_bytes": arrays.int4s(columns[6]),
+                "life": arrays.int2s(columns[7]),
+            },
+        )
+        return [(vehicle_id, boot, seq) for vehicle_id, boot, seq in await cur.fetchall()]
+
+
+async def _lives(conn: Connection, keys: set[Key]) -> dict[Key, dict[int, int]]:
+    """What is stored under each key: hash to life."""
+    columns = np.array(sorted(keys), dtype=np.int64).T
+    found: dict[Key, dict[int, int]] = {}
+    async with arrays.cursor(conn) as cur:
+        await cur.execute(
+            LIVES,
+            {
+                "vehicle_id": arrays.int8s(columns[0]),
+                "boot": arrays.int8s(columns[1]),
+                "seq": arrays.int8s(columns[2]),
+            },
+        )
+        for vehicle_id, boot, seq, life, body_hash in await cur.fetchall():
+            found.setdefault((vehicle_id, boot, seq), {})[body_hash] = life
+    return found

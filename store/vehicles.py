@@ -1,0 +1,51 @@
+"""Vehicles as ingest needs them: by VIN, and made on their first message."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from psycopg.rows import class_row
+
+from store.pool import Connection
+from vehicle.vin import Vin
+
+
+@dataclass(frozen=True, slots=True)
+class VehicleRef:
+    """What decides how a vehicle's message is read."""
+
+    id: int
+    vin: Vin
+    model: str | None
+    tz: str
+    built_on: date | None
+    registered: bool
+    location_allowed: bool
+
+
+FIND: Final = """
+    select id, vin, model, tz, built_on, registered_at is not null as registered, location_allowed
+    from vehicle where vin = any(%(vins)s)
+"""
+ADD: Final = """
+    insert into vehicle (vin) select unnest(%(vins)s::text[]) order by 1 on conflict (vin) do nothing
+"""
+
+
+async def known(conn: Connection, vins: Iterable[str]) -> dict[Vin, VehicleRef]:
+    """Those of the VINs that have a row, registered or not."""
+    async with conn.cursor(row_factory=class_row(VehicleRef)) as cur:
+        await cur.execute(FIND, {"vins": sorted(set(vins))})
+        return {vehicle.vin: vehicle for vehicle in await cur.fetchall()}
+
+
+async def by_vin(conn: Connection, vins: Iterable[Vin]) -> dict[Vin, VehicleRef]:
+    """All of the VINs; the unknown ones get an unregistered row."""
+    wanted = set(vins)
+    found = await known(conn, wanted)
+    missing = wanted - found.keys()
+    if missing:
+        await conn.execute(ADD, {"vins": sorted(missing)})
+        found |= await known(conn, missing)
+    return found
