@@ -119,7 +119,7 @@ def _bring(place: Place, patchelf: Path, stamp: str, step: Step) -> int:
     for name in _PATCHED:
         ties = ["--set-interpreter", libraries / loader, "--force-rpath", "--set-rpath", libraries]
         step.run([patchelf, *ties, fresh / name])
-    _move_zones(fresh / _BIN / "postgres")
+    _move_zones(fresh)
     (fresh / _STAMP).write_text(stamp, encoding="utf-8")
     fresh.rename(place.runtime)
     shutil.rmtree(work)
@@ -195,8 +195,10 @@ def _download(work: Path, options: list[str], step: Step) -> list[Path]:
     return [work / "archives" / name for name in names]
 
 
-def _move_zones(postgres: Path) -> None:
+def _move_zones(root: Path) -> None:
     """Let PostgreSQL read the time zones that came along; /usr/share has none on a bare Debian 12."""
+    (root / "usr/share/zoneinfo/localtime").unlink(missing_ok=True)  # points into /etc, perhaps at nothing
+    postgres = root / _BIN / "postgres"
     program = postgres.read_bytes()
     before, after = (b"\0" + path + b"\0" for path in (_ZONES_BUILT_IN, _ZONES_IN_DATA))
     if program.count(before) != 1:
