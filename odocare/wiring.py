@@ -1,5 +1,6 @@
 """Builds what the commands need out of the settings and the shipped data files."""
 
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -8,8 +9,12 @@ import dbc
 from odocare.settings import Settings
 from odocare.stack import process
 from odocare.stack.state import read_addresses
+from vehicle.dtc_table import DtcTable
 from vehicle.errors import SettingsError
 from vehicle.signal import Catalogue
+
+if TYPE_CHECKING:
+    from decoders.codebook import Codebooks
 
 
 def database_url(settings: Settings) -> str:
@@ -41,3 +46,16 @@ def _url(settings: Settings, name: str, what: str) -> str:
 def catalogue() -> Catalogue:
     """The signal catalogue that ships with this version."""
     return Catalogue.from_toml(dbc.read("signals.toml"), where="dbc/signals.toml")
+
+
+def codebooks() -> "Codebooks":
+    """The codebooks that ship with this version, and which models use which."""
+    from decoders import manifest  # cantools takes a third of a second, which `--help` does not have
+
+    texts = {name: dbc.read(name) for suffix in (".dbc", ".toml") for name in dbc.names(suffix)}
+    return manifest.load(dbc.read("manifest.toml"), texts, catalogue())
+
+
+def dtc_table() -> DtcTable:
+    """What the fault codes mean that this version knows."""
+    return DtcTable.from_toml(dbc.read("dtc.toml"), where="dbc/dtc.toml")

@@ -1,0 +1,63 @@
+"""The manifest: which codebooks there are, and which models use which; read into `Codebooks`."""
+
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Final
+
+from decoders import codebook
+from decoders.codebook import Assignment, Codebooks
+from decoders.mapping import did_you_mean
+from vehicle.errors import CodebookError
+from vehicle.signal import Catalogue
+
+_CODEBOOK_KEYS: Final = {"name": str, "files": list, "map": str}
+_MODEL_KEYS: Final = {"model": str, "codebook": str, "built_from": date, "built_until": date}
+_OPTIONAL: Final = {"built_from", "built_until"}
+
+
+def load(manifest_toml: str, texts: Mapping[str, str], catalogue: Catalogue) -> Codebooks:
+    """Every codebook the manifest names; `texts` are the files by name. Raises `CodebookError`."""
+    where = "manifest.toml"
+    try:
+        tables = tomllib.loads(manifest_toml)
+    except tomllib.TOMLDecodeError as error:
+        raise CodebookError(f"{where}: {error}") from error
+    for key in tables.keys() - {"codebook", "model"}:
+        hint = did_you_mean(key, ("codebook", "model"))
+        raise CodebookError(f"{where}: unknown table {key!r}{hint}")
+    codebooks = {}
+    for entry in _checked(tables, "codebook", _CODEBOOK_KEYS, where):
+        name = entry["name"]
+        if name in codebooks:
+            raise CodebookError(f"{where}: codebook {name!r} stands twice")
+        files = {file: _text(file, name, texts) for file in entry["files"]}
+        codebooks[name] = codebook.load(name, files, _text(entry["map"], name, texts), catalogue)
+    assignments = (Assignment(**entry) for entry in _checked(tables, "model", _MODEL_KEYS, where))
+    return Codebooks(codebooks, tuple(assignments))
+
+
+def _checked(
+    tables: Mapping[str, Any], kind: str, keys: Mapping[str, type], where: str
+) -> list[dict[str, Any]]:
+    entries = tables.get(kind, [])
+    if not isinstance(entries, list):
+        raise CodebookError(f"{where}: tables [[{kind}]] with two brackets, got one [{kind}]")
+    for entry in entries:
+        for key in entry:
+            if key not in keys:
+                raise CodebookError(f"{where}: [[{kind}]] has no key {key!r}{did_you_mean(key, keys)}")
+        for key, needed in keys.items():
+            if key not in entry and key in _OPTIONAL:
+                continue
+            if not isinstance(entry.get(key), needed):
+                raise CodebookError(
+                    f"{where}: [[{kind}]] needs {key} as {needed.__name__}, got {entry.get(key)!r}"
+                )
+    return entries
+
+
+def _text(file: object, name: str, texts: Mapping[str, str]) -> str:
+    if not isinstance(file, str) or file not in texts:
+        raise CodebookError(f"codebook {name!r} needs the file {file!r}, which is not there")
+    return texts[file]
