@@ -44,7 +44,8 @@ ADD_EVENTS: Final = """
         %(vehicle_id)s::bigint[], %(standard)s::text[], %(ecu)s::text[], %(code)s::text[],
         %(ftb)s::smallint[], %(spn)s::integer[], %(fmi)s::smallint[],
         %(happened_at)s::timestamptz[], %(until_at)s::timestamptz[], %(onset_at)s::timestamptz[],
-        %(boot)s::bigint[], %(life)s::smallint[], %(seq)s::bigint[], %(run)s::smallint[], %(present)s::boolean[], %(status)s::smallint[], %(occurrences)s::integer[],
+        %(boot)s::bigint[], %(life)s::smallint[], %(seq)s::bigint[], %(run)s::smallint[],
+        %(present)s::boolean[], %(status)s::smallint[], %(occurrences)s::integer[],
         %(mil)s::boolean[], %(freeze_frame)s::jsonb[]
     ) as n (vehicle_id, standard, ecu, code, ftb, spn, fmi, happened_at, until_at, onset_at, boot, life, seq,
             run, present, status, occurrences, mil, freeze_frame)

@@ -54,7 +54,8 @@ WRITE_EPISODES: Final = """
         %(vehicle_id)s::bigint[], %(standard)s::text[], %(ecu)s::text[], %(code)s::text[],
         %(ftb)s::smallint[], %(spn)s::integer[], %(fmi)s::smallint[], %(episode)s::integer[],
         %(first_seen_at)s::timestamptz[], %(last_seen_at)s::timestamptz[], %(ended_at)s::timestamptz[],
-        %(ended_why)s::text[], %(status)s::smallint[], %(confirmed)s::boolean[], %(occurrences)s::integer[], %(mil)s::boolean[],
+        %(ended_why)s::text[], %(status)s::smallint[], %(confirmed)s::boolean[],
+        %(occurrences)s::integer[], %(mil)s::boolean[],
         %(severity)s::text[], %(family)s::text[], %(freeze_frame)s::jsonb[]
     ) as n (vehicle_id, standard, ecu, code, ftb, spn, fmi, episode, first_seen_at, last_seen_at, ended_at,
             ended_why, status, confirmed, occurrences, mil, severity, family, freeze_frame)
