@@ -92,6 +92,7 @@ class CampaignRow:
     do_not_drive: bool
     parts_ready: bool
     opened_on: date
+    remedied_at: datetime | None
     notified_at: datetime | None
     """When a consumer first reported a contact about it."""
 
@@ -179,7 +180,7 @@ FAULTS: Final = """
 CAMPAIGNS: Final = """
     select v.id as vehicle_id, c.id as campaign, c.title_zh, c.title_en,
         case when c.closed_on is not null and cv.state = 'open' then 'removed' else cv.state end as state,
-        c.do_not_drive, c.parts_ready, c.opened_on,
+        c.do_not_drive, c.parts_ready, c.opened_on, cv.remedied_at,
         (
             select min(o.happened_at) from trigger t join outcome o on o.trigger_id = t.id
             where t.vehicle_id = v.id and t.type = 'recall' and t.subject = c.id and o.state = 'contacted'

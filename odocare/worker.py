@@ -1,0 +1,131 @@
+"""The worker's life: evaluates what is touched as soon as it is, and everything once a day."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import psycopg
+import structlog
+
+from odocare.evaluate import evaluate_all, evaluate_touched, remember_rules
+from odocare.judgement import Judge
+from store import evaluations, feed
+from store.pool import Pool, connect
+
+log = structlog.get_logger()
+
+_POLL_S: Final = 5.0
+"""Without a notification the list is looked at this often: held-back vehicles become free without one."""
+_NIGHT_POLL_S: Final = 60.0
+"""The clock is looked at this often, so that a step of it costs a minute, not a day."""
+_OUTAGE_MOST_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Nightly:
+    """When the pass over all vehicles is due."""
+
+    hour: int
+    """Local, 0 to 23."""
+    zone: ZoneInfo
+
+    def last_due(self, now: datetime) -> datetime:
+        """The latest moment at or before `now` at which a pass was due: the day's `as_of`."""
+        local = now.astimezone(self.zone)
+        due = local.replace(hour=self.hour, minute=0, second=0, microsecond=0)
+        if due.astimezone(UTC) > now:
+            due -= timedelta(days=1)
+        return due.astimezone(UTC)
+
+
+async def run(
+    pool: Pool,
+    database_url: str,
+    by: Judge,
+    *,
+    nightly: Nightly | None,
+    ready: Callable[[], None],
+    stop: asyncio.Event,
+) -> None:
+    """Work until `stop` is set; a chunk that has begun is finished. `ready` is called once it listens."""
+    await remember_rules(pool, by)
+    wake = asyncio.Event()
+    listener = asyncio.create_task(_listen(database_url, wake, ready))
+    loops = [asyncio.create_task(_lasting(lambda: _touched(pool, by, wake, stop), stop))]
+    if nightly is not None:
+        loops.append(asyncio.create_task(_lasting(lambda: _nights(pool, by, nightly, stop), stop)))
+    try:
+        await asyncio.gather(*loops)
+    finally:
+        for task in (listener, *loops):
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await listener
+
+
+async def _lasting(loop: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+    """Run a loop again after the database was away."""
+    pause_s = 1.0
+    while not stop.is_set():
+        try:
+            await loop()
+        except psycopg.OperationalError as error:
+            log.warning("database away", error=type(error).__name__, pause_s=pause_s)
+            await _until(stop, pause_s)
+            pause_s = min(pause_s * 2, _OUTAGE_MOST_S)
+
+
+async def _listen(database_url: str, wake: asyncio.Event, ready: Callable[[], None]) -> None:
+    """Wake the loop when vehicles are touched; connects again for ever."""
+    is_first = True
+    while True:
+        try:
+            async with connect(database_url) as conn:
+                await conn.execute(f"listen {evaluations.CHANNEL}")
+                if is_first:
+                    ready()
+                    is_first = False
+                wake.set()  # whatever was touched while nobody listened
+                async for _ in conn.notifies():
+                    wake.set()
+        except psycopg.OperationalError as error:
+            log.warning("not listening", error=type(error).__name__)
+            await asyncio.sleep(1.0)
+
+
+async def _touched(pool: Pool, by: Judge, wake: asyncio.Event, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        wake.clear()
+        tally = await evaluate_touched(pool, by, stop=stop.is_set)
+        if tally.vehicles_n or tally.failed_n:
+            log.info("evaluated", vehicles=tally.vehicles_n, failed=tally.failed_n, opened=tally.opened_n)
+        async with pool.connection() as conn:
+            await feed.sequence(conn)  # also what others wrote and could not number
+        await _until(wake, _POLL_S, or_event=stop)
+
+
+async def _nights(pool: Pool, by: Judge, nightly: Nightly, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        as_of = nightly.last_due(datetime.now(UTC))
+        async with pool.connection() as conn:
+            is_finished = await evaluations.is_finished(conn, as_of=as_of)
+        if not is_finished:
+            tally = await evaluate_all(pool, by, as_of, stop=stop.is_set)
+            log.info(
+                "nightly pass", as_of=as_of.isoformat(), vehicles=tally.vehicles_n, failed=tally.failed_n
+            )
+        await _until(stop, _NIGHT_POLL_S)
+
+
+async def _until(event: asyncio.Event, seconds: float, *, or_event: asyncio.Event | None = None) -> None:
+    """Wait for an event (or another one), at most so long."""
+    waits = [asyncio.create_task(one.wait()) for one in (event, or_event) if one is not None]
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waits:
+            task.cancel()
