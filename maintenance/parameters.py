@@ -20,7 +20,7 @@ Weights = tuple[tuple[tuple[float, float, float, float], ...], ...]
 
 _SPREAD: Final[Spread] = ((0.8, 0.05, 0.01), (1.3, 0.05, 0.02), (1.8, 0.06, 0.04), (2.0, 0.08, 0.04))
 _WIDE_SPREAD: Final[Spread] = ((0.9, 0.10, 0.01), (1.5, 0.09, 0.03), (2.0, 0.10, 0.05), (2.2, 0.12, 0.05))
-_NEUTRAL: Final[Calibration] = ((0.0, 1.0, 1.0), (0.0, 1.0, 1.0), (0.0, 1.0, 1.0))
+_NARROWED: Final[Calibration] = ((0.0, 0.95, 0.95), (0.0, 0.92, 0.92), (0.0, 0.9, 0.9))
 _WEIGHTS: Final[Weights] = (
     ((0.30, 0.00, 0.67, 0.03), (0.10, 0.65, 0.20, 0.05), (0.00, 0.90, 0.08, 0.02), (0.15, 0.70, 0.13, 0.02)),
     ((0.24, 0.00, 0.73, 0.03), (0.00, 0.55, 0.43, 0.02), (0.00, 0.80, 0.18, 0.02), (0.05, 0.70, 0.23, 0.02)),
@@ -47,7 +47,7 @@ class Segment:
     weekday: tuple[float, float, float, float, float, float, float]
     """Exposure of Monday to Sunday, mean 1."""
     spread: Spread = _SPREAD
-    calibration: Calibration = _NEUTRAL
+    calibration: Calibration = _NARROWED
     source: str = INVENTED
 
     def __post_init__(self) -> None:

@@ -52,9 +52,7 @@ class Level:
 
 def fold(mileage: DailyMileage, segment: NDArray[np.intp], parameters: UsageParameters) -> UsageState:
     """The state after the days of `mileage`."""
-    age_d = np.arange(mileage.km.shape[1])[::-1]
-    decay = 0.5 ** (age_d[:, None] / np.asarray(parameters.half_lives_d))
-    driven, exposure = mileage.km @ decay, mileage.exposure @ decay
+    driven, exposure = (_decayed(days, parameters) for days in (mileage.km, mileage.exposure))
     means = np.array([g.mean_km_per_d for g in parameters.segments])
     middle = (driven[:, 1] + parameters.shrink_d * means[segment]) / (exposure[:, 1] + parameters.shrink_d)
     return UsageState(
@@ -65,6 +63,12 @@ def fold(mileage: DailyMileage, segment: NDArray[np.intp], parameters: UsagePara
         last_day=mileage.last_day,
         observed_d=np.asarray(np.count_nonzero(mileage.exposure > 0.0, axis=1), dtype=np.float64),
     )
+
+
+def _decayed(days: NDArray[np.float64], parameters: UsageParameters) -> NDArray[np.float64]:
+    """Exponentially weighted sums, shape (n, 3). Row by row: a matrix product's last digits depend on n."""
+    age_d = np.arange(days.shape[1])[::-1]
+    return np.column_stack([(days * 0.5 ** (age_d / half)).sum(axis=1) for half in parameters.half_lives_d])
 
 
 def _dispersion(
