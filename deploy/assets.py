@@ -31,7 +31,8 @@ def install_assets(repository: Path, folder: Path, step: Step) -> None:
     npm, whose = _npm(repository)
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev"]
     path = os.pathsep.join([str(Path(npm[0]).parent), os.environ.get("PATH", "")])
-    step.run([*npm, "ci", *options], cwd=folder, env=os.environ | {"PATH": path}, on_line=step.show)
+    environment = os.environ | {"PATH": path, "NODE_DISABLE_COMPILE_CACHE": "1"}  # it would lie in /tmp
+    step.run([*npm, "ci", *options], cwd=folder, env=environment, on_line=step.show)
     written.write_text(stamp, encoding="utf-8")
     step.result = f"installed by {whose}"
 
