@@ -108,7 +108,7 @@ async def _take(conn: Connection, consumer_id: int, raw: object, now: datetime) 
         raise _RefusedError(422, str(error)) from error
     trigger = await _trigger(conn, told.trigger_id)
     past = await _history(conn, told.trigger_id)
-    detail = msgspec.to_builtins(told)
+    detail = msgspec.json.decode(msgspec.json.encode(told))  # as it will be read back
     for name in ("trigger_id", "state", "happened_at"):
         detail.pop(name)
     if _Past(told.state, told.happened_at, detail) in past:
