@@ -204,8 +204,6 @@ def _add_spill(
 def _reinterpreted(raw: NDArray[np.uint64], form: Form) -> NDArray[np.float64]:
     if form is Form.SIGNED:
         return raw.view(np.int64).astype(np.float64)
-    if form is Form.FLOAT16:
-        return raw.astype(np.uint16).view(np.float16).astype(np.float64)
     if form is Form.FLOAT32:
         return raw.astype(np.uint32).view(np.float32).astype(np.float64)
     return raw.view(np.float64)

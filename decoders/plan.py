@@ -23,9 +23,8 @@ class Form(IntEnum):
 
     UNSIGNED = 0
     SIGNED = 1
-    FLOAT16 = 2
-    FLOAT32 = 3
-    FLOAT64 = 4
+    FLOAT32 = 2
+    FLOAT64 = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from vehicle.units import Unit, conversion
 
 EXTENDED: Final = 0x8000_0000
 _MAX_SELECTOR_BITS: Final = 32
-_FLOATS: Final = {16: Form.FLOAT16, 32: Form.FLOAT32, 64: Form.FLOAT64}
+_FLOATS: Final = {32: Form.FLOAT32, 64: Form.FLOAT64}
 _SPELLINGS: Final = {
     "km": Unit.KILOMETER, "m": Unit.METER, "mi": Unit.MILE, "mile": Unit.MILE, "miles": Unit.MILE,
     "km/h": Unit.KM_PER_HOUR, "kph": Unit.KM_PER_HOUR, "kmh": Unit.KM_PER_HOUR, "mph": Unit.MILES_PER_HOUR,
@@ -121,6 +121,10 @@ def _mapped(
     if found is None or signal is None or wanted is None or unit is None:
         return None
     place = f"{mapping.where}:{entry.lines['unit']}"
+    if signal.is_float and signal.length not in _FLOATS:
+        at = f"{mapping.where}:{entry.lines['signal']}"
+        findings.problems.append(f"{at}: float {entry.signal} has 32 or 64 bits, got {signal.length}")
+        return None
     try:
         factor, shift = conversion(unit, wanted.unit)
     except CatalogueError as error:
