@@ -17,6 +17,7 @@ from vehicle.errors import StackError
 OUTSIDE: Final = Path("/var/lib")
 """Where the servers' folder goes when root's checkout is closed to others; /var/tmp is swept by age."""
 _RECORD: Final = "place"
+_INSIDE: Final = "inside"
 _ENVIRONMENT: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "TZ": "GMT"}
 
 
@@ -105,7 +106,12 @@ class Place:
         return self.folder / "servers"
 
     def open_servers(self) -> None:
-        """Make `servers` where it is missing."""
+        """Make `servers` where it is missing. Raises `StackError` where the account cannot get there."""
+        if not self.is_reachable():
+            raise StackError(
+                f"user {self.account.uid} of the local servers can no longer enter {self.folder}:"
+                " let others enter its parents again, or begin anew with `make clean`"
+            )
         if self.servers.is_dir():
             return
         fresh = self.servers.with_name("servers.new")
@@ -115,16 +121,13 @@ class Place:
             os.chown(fresh, self.account.uid, self.account.gid)
         fresh.rename(self.servers)
 
-    def reachable(self) -> bool:
+    def is_reachable(self) -> bool:
         """Whether the account can enter `folder`: asked of the kernel, not read off mode bits."""
         return not self.account.run(["test", "-x", self.folder]).returncode
 
 
 def find_place(home: Path) -> Place:
-    """The place that belongs to `home`, made on the first call and the same ever after.
-
-    Raises `StackError` where the folder of an earlier call can no longer be reached.
-    """
+    """The place that belongs to `home`, chosen on the first call and the same ever after."""
     home = home.absolute()
     try:
         if not home.is_dir():
@@ -132,22 +135,25 @@ def find_place(home: Path) -> Place:
             home.chmod(0o755)  # whatever the umask: the servers' user walks through it
         account = _account(home)
         record = home / _RECORD
-        recorded = Path(record.read_text(encoding="utf-8").strip()) if record.is_file() else None
-        if recorded is None or not recorded.is_dir():
-            return _choose(home, account, record)
+        recorded = record.read_text(encoding="utf-8") if record.is_file() else ""
+        if not recorded:
+            recorded = _INSIDE if Place(home, home, account).is_reachable() else "outside"
+            record.write_text(recorded, encoding="utf-8")
+            give_to_owner(record)
+        return Place(home, home if recorded == _INSIDE else _outside(home), account)
     except PermissionError as error:
         raise StackError(f"no permission for {error.filename}: the local stack is another user's") from error
-    place = Place(home, recorded, account)
-    if not place.reachable():
-        raise StackError(f"user {account.uid} of the local servers can no longer enter {place.folder}")
-    return place
 
 
 @contextmanager
 def locked(home: Path) -> Iterator[None]:
     """Let one process at a time start or stop the stack of `home`."""
     path = home / "lock"
-    with path.open("w", encoding="utf-8") as file:
+    try:
+        file = path.open("w", encoding="utf-8")
+    except PermissionError as error:
+        raise StackError(f"no permission for {path}: the local stack is another user's") from error
+    with file:
         give_to_owner(path)
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -186,15 +192,6 @@ def _account(home: Path) -> Account:
             " start them as an ordinary user"
         ) from error
     return Account(nobody.pw_uid, nobody.pw_gid, dropped=True)
-
-
-def _choose(home: Path, account: Account, record: Path) -> Place:
-    place = Place(home, home, account)
-    if not place.reachable():
-        place = Place(home, _outside(home), account)
-    record.write_text(f"{place.folder}\n", encoding="utf-8")
-    give_to_owner(record)
-    return place
 
 
 def _outside(home: Path) -> Path:
