@@ -1,0 +1,119 @@
+"""Campaign files: a TOML with the campaign's fields and its VINs, or a CSV with a column of VINs."""
+
+import csv
+import io
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from store.campaigns import Campaign
+from vehicle.errors import DecodeError, ImportFileError
+from vehicle.vin import Vin, has_valid_check_digit, parse_vin
+
+TEXTS: Final = ("title_zh", "title_en", "remedy_zh", "remedy_en", "source")
+FLAGS: Final = ("do_not_drive", "parts_ready")
+DATES: Final = ("opened_on", "closed_on")
+FIELDS: Final = frozenset({"id", *TEXTS, *FLAGS, *DATES})
+NEEDED: Final = ("title_zh", "title_en", "opened_on", "source")
+"""What a campaign that is new here cannot do without."""
+COLUMN: Final = "vin"
+
+
+@dataclass(frozen=True, slots=True)
+class RowProblem:
+    """One VIN that was not taken."""
+
+    row: int
+    """Line of a CSV, or place in the list of a TOML; from 1."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class VinList:
+    """The VINs of a file, each once, in its order."""
+
+    vins: tuple[Vin, ...]
+    duplicates: int
+    bad_check_digits: int
+    """Taken all the same: the digit is not used everywhere."""
+    problems: tuple[RowProblem, ...]
+
+
+def read_toml(text: str, *, where: str) -> tuple[dict[str, Any], VinList]:
+    """Fields and VINs of a campaign's TOML. Raises `ImportFileError`."""
+    try:
+        fields = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ImportFileError(f"{where}: {error}") from error
+    vins = fields.pop("vins", None)
+    if not isinstance(vins, list):
+        raise ImportFileError(f"{where}: `vins` must be a list of VINs, got {type(vins).__name__}")
+    return fields, vin_list(enumerate((str(vin) for vin in vins), start=1))
+
+
+def read_csv(text: str, *, where: str) -> VinList:
+    """The VINs of a CSV with a header that has a column `vin`. Raises `ImportFileError`."""
+    rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
+    names = [(name or "").strip().lower() for name in rows.fieldnames or ()]
+    if names.count(COLUMN) != 1:
+        raise ImportFileError(f"{where}: one column {COLUMN!r} expected, the header has {names}")
+    rows.fieldnames = names
+    try:
+        return vin_list((rows.line_num, row.get(COLUMN) or "") for row in rows)
+    except csv.Error as error:
+        raise ImportFileError(f"{where}: line {rows.line_num}: {error}") from error
+
+
+def vin_list(rows: Iterable[tuple[int, str]]) -> VinList:
+    """Check each VIN by itself; a bad one is a problem of its row, a second one is counted."""
+    seen: dict[Vin, int] = {}
+    problems, duplicates = [], 0
+    for row, text in rows:
+        try:
+            vin = parse_vin(text)
+        except DecodeError as error:
+            problems.append(RowProblem(row, str(error)))
+            continue
+        duplicates += vin in seen
+        seen.setdefault(vin, row)
+    bad = sum(not has_valid_check_digit(vin) for vin in seen)
+    return VinList(tuple(seen), duplicates, bad, tuple(problems))
+
+
+def campaign(fields: Mapping[str, Any], known: Campaign | None, *, where: str) -> Campaign:
+    """A campaign out of given fields; what is not given is kept from `known`, or has its default.
+
+    Raises `ImportFileError` with everything that is wrong.
+    """
+    given = {name: value for name, value in fields.items() if value is not None}
+    problems = [f"unknown field {name!r}" for name in sorted(given.keys() - FIELDS)]
+    problems += [f"{name} must be {kind}, got {given[name]!r}" for name, kind in _mistyped(given)]
+    if not given.get("id"):
+        problems.append("id is missing")
+    elif known is None:
+        problems += [f"{name} is missing" for name in NEEDED if not given.get(name)]
+    if problems:
+        raise ImportFileError(f"{where}: " + "; ".join(problems))
+    base: dict[str, Any] = {
+        "remedy_zh": "",
+        "remedy_en": "",
+        "do_not_drive": False,
+        "parts_ready": True,
+        "closed_on": None,
+    }
+    if known is not None:
+        base = {name: getattr(known, name) for name in Campaign.__slots__}
+    return Campaign(**{**base, **given})
+
+
+def _mistyped(given: Mapping[str, Any]) -> list[tuple[str, str]]:
+    kinds: dict[str, tuple[type, str]] = dict.fromkeys(("id", *TEXTS), (str, "a text"))
+    kinds |= dict.fromkeys(FLAGS, (bool, "true or false"))
+    kinds |= dict.fromkeys(DATES, (date, "a date such as 2026-11-21"))
+    return [
+        (name, spelled)
+        for name, (kind, spelled) in kinds.items()
+        if name in given and type(given[name]) is not kind  # a datetime is a date, True is an int
+    ]

@@ -1,0 +1,95 @@
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from odocare import campaign_file
+from odocare.campaign_file import RowProblem, read_csv, read_toml
+from store.campaigns import Campaign
+from vehicle.errors import ImportFileError
+
+WHOLE = """
+id = "SAMR-2026-001"
+title_zh = "制动软管"
+title_en = "Brake hose"
+remedy_zh = "更换"
+remedy_en = "Replace"
+do_not_drive = true
+parts_ready = false
+opened_on = 2026-05-01
+source = "invented"
+vins = ["LDEMA1B25PH000001", "ldema1b25ph000001", "nonsense", "LDEMA1B25PH000002"]
+"""
+BRAKES = Campaign(
+    "SAMR-2026-001",
+    "制动软管",
+    "Brake hose",
+    "更换",
+    "Replace",
+    True,
+    False,
+    date(2026, 5, 1),
+    None,
+    "invented",
+)
+
+
+def test_a_toml_has_the_campaign_and_its_vehicles() -> None:
+    fields, vins = read_toml(WHOLE, where="recall.toml")
+    assert campaign_file.campaign(fields, None, where="recall.toml") == BRAKES
+    assert vins.vins == ("LDEMA1B25PH000001", "LDEMA1B25PH000002")
+    assert vins.duplicates == 1
+    assert [problem.row for problem in vins.problems] == [3]
+    assert "17 characters" in vins.problems[0].message
+
+
+def test_a_csv_has_its_vins_in_a_column_among_others() -> None:
+    text = "\ufeffOwner,VIN\nA,LDEMA1B25PH000001\nB,\nC,LDEMA1B25PH00000I\nD, ldema1b25ph000002 \n"
+    vins = read_csv(text, where="list.csv")
+    assert vins.vins == ("LDEMA1B25PH000001", "LDEMA1B25PH000002")
+    assert [problem.row for problem in vins.problems] == [3, 4]
+
+
+def test_what_is_not_given_again_is_kept() -> None:
+    known = campaign_file.campaign({"id": BRAKES.id, "parts_ready": True}, BRAKES, where="options")
+    assert known.parts_ready
+    assert known.title_zh == BRAKES.title_zh
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "id is missing"),
+        ({"id": "R"}, "title_zh is missing; title_en is missing; opened_on is missing; source is missing"),
+        ({"id": 5}, "id must be a text"),
+        ({"id": "R", "opened_on": "2026-01-01"}, "opened_on must be a date"),
+        ({"id": "R", "do_not_drive": 1}, "do_not_drive must be true or false"),
+        ({"id": "R", "park_it": True}, "unknown field 'park_it'"),
+    ],
+)
+def test_fields_that_cannot_be_used_are_named(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(ImportFileError, match=r"recall\.toml") as refused:
+        campaign_file.campaign(fields, None, where="recall.toml")
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("vins = 3", "list of VINs"), ("id = ", "Invalid value"), ("", "list")]
+)
+def test_a_toml_that_is_none_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ImportFileError, match=message):
+        read_toml(text, where="recall.toml")
+
+
+@pytest.mark.parametrize("text", ["", "chassis\nLDEMA1B25PH000001\n", "vin,vin\na,b\n"])
+def test_a_csv_without_exactly_one_column_of_vins_is_refused(text: str) -> None:
+    with pytest.raises(ImportFileError, match="one column 'vin'"):
+        read_csv(text, where="list.csv")
+
+
+@given(st.lists(st.text("ABCI01 ", max_size=3) | st.sampled_from(["LDEMA1B25PH000001", "LDEMA1B25PH000002"])))
+def test_every_row_is_taken_counted_or_refused(texts: list[str]) -> None:
+    found = campaign_file.vin_list(enumerate(texts, start=1))
+    assert len(found.vins) + found.duplicates + len(found.problems) == len(texts)
+    assert all(isinstance(problem, RowProblem) for problem in found.problems)
