@@ -1,0 +1,132 @@
+"""Random signal files for the tests, and cantools as the judge of what their frames mean."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from cantools.database import load_string
+from cantools.database.can import Database
+from cantools.database.errors import DecodeError
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
+
+from decoders import codebook
+from decoders.codebook import Codebook
+from tests.strategies import FD_LENGTHS
+from vehicle.signal import Catalogue, Signal, SignalKind
+from vehicle.units import Unit
+
+SCALES = ("1", "0.125", "0.1", "0.01", "0.05", "2", "-0.5", "1e-07", "0.00390625", "3.3")
+OFFSETS = ("0", "-40", "-273", "1000", "-0.05", "0.1")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A signal file, the codebook made of it, and whose number each signal has."""
+
+    text: str
+    codebook: Codebook
+    names: dict[tuple[str, str], int]
+    database: Database
+
+    def expected(self, wire_id: int, payload: bytes) -> dict[int, float] | None:
+        """What cantools makes of a frame, by signal number; None where it refuses the multiplexer's value."""
+        message = next(one for one in self.database.messages if wire_id_of(one) == wire_id)
+        try:
+            values = message.decode(payload, decode_choices=False, allow_truncated=True)
+        except DecodeError:
+            return None
+        return {
+            self.names[message.name, signal]: float(cast("float", value))
+            for signal, value in cast("dict[str, object]", values).items()
+        }
+
+
+def wire_id_of(message: object) -> int:
+    """The identifier of a cantools message as on the wire."""
+    frame_id, is_extended = message.frame_id, message.is_extended_frame  # type: ignore[attr-defined]  # untyped
+    return int(frame_id) | 0x8000_0000 if is_extended else int(frame_id)
+
+
+def plain_catalogue(n: int) -> Catalogue:
+    """Signals 1 to n without unit and limits."""
+    signals = tuple(Signal(k, f"Vehicle.S{k}", Unit.NONE, SignalKind.GAUGE) for k in range(1, n + 1))
+    return Catalogue(signals, {one.path: one for one in signals}, {one.number: one for one in signals})
+
+
+def load(text: str, *, name: str = "drawn", bus: str = "can") -> Drawn:
+    """A codebook that maps every signal of a file."""
+    database = cast("Database", load_string(text, database_format="dbc", sort_signals=None))
+    pairs = [(message.name, signal.name) for message in database.messages for signal in message.signals]
+    names = {pair: number for number, pair in enumerate(pairs, start=1)}
+    entries = "".join(
+        f'[[map]]\nmessage = "{message}"\nsignal = "{signal}"\npath = "Vehicle.S{number}"\nunit = ""\n'
+        for (message, signal), number in names.items()
+    )
+    mapping = f'[codebook]\nname = "{name}"\nbus = "{bus}"\n\n{entries}'
+    book = codebook.load(name, {f"{name}.dbc": text}, mapping, plain_catalogue(len(pairs)))
+    return Drawn(text, book, names, database)
+
+
+def dbc(messages: Sequence[str], floats: Sequence[str] = ()) -> str:
+    """A signal file out of its `BO_` blocks and its `SIG_VALTYPE_` lines."""
+    return 'VERSION ""\n\nBU_: X\n\n' + "\n".join(messages) + "\n" + "\n".join(floats) + "\n"
+
+
+def _bits(start: int, length: int, *, is_big_endian: bool) -> set[int]:
+    """Bit numbers a field covers, counted from the payload's first byte's least significant bit."""
+    if not is_big_endian:
+        return set(range(start, start + length))
+    first = 8 * (start // 8) + 7 - start % 8
+    return {8 * (bit // 8) + 7 - bit % 8 for bit in range(first, first + length)}
+
+
+@st.composite
+def signal_lines(
+    draw: DrawFn, name: str, payload_bits: int, taken: set[int], mux: str, message_id: int
+) -> tuple[str, str] | None:
+    """One `SG_` line, and its `SIG_VALTYPE_` line or nothing; None where it does not fit."""
+    kind = draw(st.sampled_from(("unsigned", "unsigned", "signed", "float", "double")))
+    length = {"float": 32, "double": 64}.get(kind) or draw(st.integers(1, min(64, payload_bits)))
+    is_big_endian = draw(st.booleans())
+    start = draw(st.integers(0, payload_bits - 1))
+    bits = _bits(start, length, is_big_endian=is_big_endian)
+    if bits & taken or max(bits) >= payload_bits:
+        return None
+    taken |= bits
+    order, sign = "0" if is_big_endian else "1", "+" if kind == "unsigned" else "-"
+    scale, offset = draw(st.sampled_from(SCALES)), draw(st.sampled_from(OFFSETS))
+    line = f' SG_ {name} {mux}: {start}|{length}@{order}{sign} ({scale},{offset}) [0|0] "" X'
+    form = {"float": 1, "double": 2}.get(kind)
+    return line, f"SIG_VALTYPE_ {message_id} {name} : {form};" if form else ""
+
+
+@st.composite
+def message_blocks(draw: DrawFn, name: str, message_id: int) -> tuple[str, list[str]]:
+    """One message with up to twelve signals, some of them multiplexed."""
+    length = draw(st.integers(1, 8) | st.sampled_from(FD_LENGTHS))
+    taken: set[int] = set()
+    found: list[tuple[str, str] | None] = []
+    values: list[int] = []
+    if draw(st.booleans()):
+        width = draw(st.integers(1, 8))
+        taken |= set(range(width))
+        found.append((f' SG_ Mux M : 0|{width}@1+ (1,0) [0|0] "" X', ""))
+        values = draw(st.lists(st.integers(0, 2**width - 1), unique=True, max_size=3))
+    places = [(f"C{k}", taken, "") for k in range(draw(st.integers(1, 6)))]
+    found += [draw(signal_lines(name, 8 * length, bits, mux, message_id)) for name, bits, mux in places]
+    at_value = {value: set(taken) for value in values}
+    places = [(f"M{value}_{k}", at_value[value], f"m{value} ") for value in values for k in range(2)]
+    found += [draw(signal_lines(name, 8 * length, bits, mux, message_id)) for name, bits, mux in places]
+    fitting = [one for one in found if one is not None]
+    block = "\n".join([f"BO_ {message_id} {name}: {length} X", *(line for line, _ in fitting)])
+    return block + "\n", [form for _, form in fitting if form]
+
+
+@st.composite
+def databases(draw: DrawFn) -> Drawn:
+    """Signal files of one to four messages with 11- and 29-bit identifiers."""
+    extended = st.integers(0, 0x1FFF_FFFF).map(lambda number: number | 0x8000_0000)
+    ids = draw(st.lists(st.integers(0, 0x7FF) | extended, min_size=1, max_size=4, unique=True))
+    blocks = [draw(message_blocks(f"MSG{k}", message_id)) for k, message_id in enumerate(ids)]
+    return load(dbc([block for block, _ in blocks], [form for _, forms in blocks for form in forms]))
