@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 FIRST_DAY: Final = 16071  # 2014-01-01: weather is drawn from here, so that it is the same for every fleet
-DAYS_N: Final = 7305
+DAYS_N: Final = 9_500
+"""To the end of the last life that can begin; a longer run would draw other weather."""
 COLDEST_YEARDAY: Final = 18.0
 _STREAM: Final = 0xC11A
 
