@@ -72,7 +72,7 @@ def _blame(file: str, text: str, phrase: str) -> str:
     if at_line := _AT_LINE.search(phrase):
         line = int(at_line[1])
     elif in_message := _IN_MESSAGE.search(phrase):
-        head = re.search(rf"^\s*BO_\s+\d+\s+{in_message[1]}\s*:", text, re.MULTILINE)
+        head = re.search(rf"^[ \t]*BO_\s+\d+\s+{in_message[1]}\s*:", text, re.MULTILINE)
         line = text.count("\n", 0, head.start()) + 1 if head else 1
     return f"{file}:{line}: {phrase}"
 

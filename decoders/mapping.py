@@ -49,7 +49,8 @@ class Map:
         ]
         head, entries = tables.get("codebook"), tables.get("map", [])
         if not isinstance(head, dict) or not isinstance(entries, list):
-            raise CodebookError(f"{where}:1: a map has one table [codebook] and tables [[map]]")
+            problems.append(f"{where}:1: a map has one table [codebook] and tables [[map]]")
+            raise CodebookError("\n".join(problems))
         problems += _problems_of_head(head, where)
         starts = _starts(text)
         lines = [
