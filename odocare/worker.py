@@ -13,7 +13,7 @@ import structlog
 
 from odocare.evaluate import evaluate_all, evaluate_touched, remember_rules
 from odocare.judgement import Judge
-from store import evaluations, feed
+from store import evaluations, feed, touched
 from store.pool import Pool, connect
 
 log = structlog.get_logger()
@@ -85,7 +85,7 @@ async def _listen(database_url: str, wake: asyncio.Event, ready: Callable[[], No
     while True:
         try:
             async with connect(database_url) as conn:
-                await conn.execute(f"listen {evaluations.CHANNEL}")
+                await conn.execute(f"listen {touched.CHANNEL}")
                 if is_first:
                     ready()
                     is_first = False

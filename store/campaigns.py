@@ -7,6 +7,7 @@ from typing import Final
 
 from psycopg.rows import class_row
 
+from store import touched
 from store.pool import Connection
 from vehicle.vin import Vin
 
@@ -104,7 +105,6 @@ TOUCH: Final = """
     on conflict (vehicle_id) do update
         set from_day = least(touched.from_day, excluded.from_day), touched_at = excluded.touched_at
 """
-NOTIFY: Final = "notify touched"
 
 
 async def put(conn: Connection, campaign: Campaign) -> bool:
@@ -135,13 +135,13 @@ async def enlist(conn: Connection, campaign_id: str, vins: Sequence[Vin]) -> Enl
     rows = await (await conn.execute(BEFORE, wanted)).fetchall()
     before = {str(row[0]): int(row[1]) for row in rows}
     changed = [row[0] for row in await (await conn.execute(ENLIST, wanted)).fetchall()]
-    touched = await _touch(conn, campaign_id, changed) if changed else 0
+    marked = await _touch(conn, campaign_id, changed) if changed else 0
     return Enlisted(
         added=len(changed) - before.get("removed", 0),
         reopened=before.get("removed", 0),
         already=before.get("open", 0),
         remedied=before.get("remedied", 0),
-        touched=touched,
+        touched=marked,
     )
 
 
@@ -162,7 +162,7 @@ async def remove(conn: Connection, campaign_id: str, vins: Sequence[Vin]) -> int
 
 async def _touch(conn: Connection, campaign_id: str, vins: Sequence[str] | None) -> int:
     cur = await conn.execute(TOUCH, {"id": campaign_id, "vins": None if vins is None else list(vins)})
-    await conn.execute(NOTIFY)
+    await conn.execute(touched.NOTIFY)
     return cur.rowcount
 
 

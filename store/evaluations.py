@@ -7,9 +7,6 @@ from typing import Final
 
 from store.pool import Connection
 
-CHANNEL: Final = "touched"
-"""Ingest notifies here in the transaction that touches vehicles."""
-
 
 @dataclass(frozen=True, slots=True)
 class Claim:

@@ -10,7 +10,7 @@ import msgspec
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from store import trigger_changes
+from store import touched, trigger_changes
 from store.outcome_report import MalformedReportError, Report, parse
 from store.pool import Connection
 from vehicle.trigger import ENDED, EventKind, Feed, TriggerState, TriggerType, fold, may_follow
@@ -193,7 +193,6 @@ TOUCH: Final = """
     on conflict (vehicle_id) do update
         set from_day = least(touched.from_day, excluded.from_day), touched_at = excluded.touched_at
 """
-NOTIFY: Final = "notify touched"
 
 
 async def _complete(conn: Connection, trigger: _Trigger, told: Report) -> None:
@@ -218,7 +217,7 @@ async def _complete(conn: Connection, trigger: _Trigger, told: Report) -> None:
     if trigger.type == TriggerType.RECALL:
         await conn.execute(REMEDY, row)
     await conn.execute(TOUCH, row)
-    await conn.execute(NOTIFY)
+    await conn.execute(touched.NOTIFY)
 
 
 LAST_PAYLOAD: Final = """

@@ -15,6 +15,7 @@ from odocare import progress
 if TYPE_CHECKING:
     from odocare.evaluate import Tally
     from odocare.judgement import Judge
+    from odocare.settings import Settings
     from odocare.worker import Nightly
 
 
@@ -37,11 +38,11 @@ def worker(
 ) -> None:
     """Turn what vehicles sent into predictions, findings and triggers, as it comes in."""
     from odocare.settings import Settings
-    from odocare.wiring import database_url, judge
+    from odocare.wiring import database_url
     from vehicle.errors import SettingsError
 
     settings = Settings()
-    url, by = database_url(settings), judge(settings)
+    url, by = database_url(settings), _judge(settings)
     if once:
         _print("worker", asyncio.run(_once(url, by)), as_json=as_json)
         return
@@ -72,14 +73,24 @@ def predict(
 ) -> None:
     """Predict due dates and evaluate all rules for the whole fleet."""
     from odocare.settings import Settings
-    from odocare.wiring import database_url, judge
+    from odocare.wiring import database_url
 
     if not everything:
         raise typer.BadParameter("say --all: touched vehicles are the worker's", param_hint="--all")
     settings = Settings()
     moment = _moment(as_of)
-    tally = asyncio.run(_all(database_url(settings), judge(settings), moment))
+    tally = asyncio.run(_all(database_url(settings), _judge(settings), moment))
     _print("predict", tally, as_json=as_json)
+
+
+def _judge(settings: "Settings") -> "Judge":
+    """The judge, after saying which rule files are broken: the others go on."""
+    from odocare.wiring import judge
+
+    by = judge(settings)
+    for problem in by.book.problems:
+        typer.echo(f"rule not loaded: {problem}", err=True)
+    return by
 
 
 def _moment(text: str | None) -> datetime | None:
