@@ -136,11 +136,14 @@ class Step:
     """`opened`, `revised`, `state` or `withdrawn`."""
     revision: int
     state: str | None
-    """The state it went to, where the step says so."""
+    """The state it stood in after the step."""
+    changes: list[str]
+    """What a revision is about."""
 
 
 STEPS: Final = """
-    select e.trigger_id, e.happened_at as at, e.kind, e.revision, e.payload #>> '{data,state}' as state
+    select e.trigger_id, e.happened_at as at, e.kind, e.revision, e.payload #>> '{data,state}' as state,
+           coalesce(e.payload #> '{data,changes}', '[]') as changes
     from trigger_event e
     where e.trigger_id = any (%(triggers)s)
     order by e.trigger_id, e.revision

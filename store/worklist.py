@@ -18,7 +18,7 @@ class Filters:
     dealer: str | None = None
     """The dealer's code."""
     within_d: int | None = None
-    """Likely due within so many days; what is urgent without a date counts as due now."""
+    """Likely due within so many days; faults and recalls are due from the day they came up."""
     overdue: bool = False
     severity: Severity | None = None
     type: TriggerType | None = None
@@ -94,10 +94,9 @@ _OPEN: Final = """
     left join dealer d on d.id = coalesce(t.dealer_id, v.dealer_id)
     where t.closed_at is null and t.feed <> 'sales'
       and (%(dealer)s::text is null or d.code = %(dealer)s)
-      and (%(until)s::date is null or t.due_p50_on <= %(until)s
-           or (t.due_p50_on is null and t.severity >= 'urgent'))
-      and (not %(overdue)s or t.due_p90_on < %(today)s
-           or t.type in ('service_overdue', 'first_service_missed'))
+      and (%(until)s::date is null or t.due_p50_on <= %(until)s)
+      and (not %(overdue)s or t.type in ('service_overdue', 'first_service_missed')
+           or (t.type <> 'recall' and t.due_p90_on < %(today)s))
       and (%(severity)s::severity is null or t.severity = %(severity)s)
       and (%(type)s::text is null or t.type = %(type)s)
       and (not %(recall)s or t.type = 'recall')
@@ -118,8 +117,8 @@ JOBS: Final = (
     select t.id, t.type, t.severity, t.state, t.revision, t.rule_id, t.subject, t.job,
            s.name_zh as item_zh, s.name_en as item_en,
            t.due_p10_on, t.due_p50_on, t.due_p90_on,
-           coalesce(t.due_p90_on < %(today)s, false)
-               or t.type in ('service_overdue', 'first_service_missed') as is_overdue,
+           t.type in ('service_overdue', 'first_service_missed')
+               or (t.type <> 'recall' and coalesce(t.due_p90_on < %(today)s, false)) as is_overdue,
            t.words_zh, t.words_en, t.as_of, t.opened_at,
            v.public_id as vehicle, v.model, v.plate, right(v.vin, 6) as vin_tail,
            v.registered_at is not null as is_registered, l.seen_at,
@@ -151,8 +150,8 @@ COUNTS: Final = (
     select count(*) as total,
            count(*) filter (where t.severity = 'stop') as stop,
            count(*) filter (where t.severity = 'urgent') as urgent,
-           count(*) filter (where t.due_p90_on < %(today)s
-                            or t.type in ('service_overdue', 'first_service_missed')) as overdue,
+           count(*) filter (where t.type in ('service_overdue', 'first_service_missed')
+                            or (t.type <> 'recall' and t.due_p90_on < %(today)s)) as overdue,
            count(*) filter (where t.type = 'recall') as recall
 """
     + _OPEN
