@@ -179,13 +179,20 @@ def _read_text(
 
 def _read_blf(path: Path, columns: "_Columns", findings: Findings) -> None:
     """Read until the end, or until the containers make no sense any more."""
+    is_packed = path.suffix.lower() == ".gz"
     with path.open("rb") as stored:
-        opened = gzip.GzipFile(fileobj=stored) if path.suffix.lower() == ".gz" else stored
+        opened = gzip.GzipFile(fileobj=stored) if is_packed else stored
         try:
-            for message in can.BLFReader(cast("BinaryIO", opened)):
+            reader = can.BLFReader(cast("BinaryIO", opened))
+            for message in reader:
                 columns.take(message, f"after frame {len(columns.t_us)}")
         except (BLFParseError, struct.error, ValueError, EOFError, OSError) as error:
             findings.report(f"after frame {len(columns.t_us)}", _phrase(error))
+            return
+    size = path.stat().st_size
+    if not is_packed and size < reader.file_size:  # python-can takes the end of the file for the end
+        where = f"after frame {len(columns.t_us)}"
+        findings.report(where, f"{reader.file_size} bytes announced, the file has {size}")
 
 
 def _phrase(error: Exception) -> str:
