@@ -132,7 +132,7 @@ def _opened(chain: Sequence[Episode], run: ReportRun, reading: DtcReading) -> Ep
         first_us = max(first_us, min(chain[-1].ended_us, run.first_us))
     return Episode(
         dtc=reading.dtc,
-        number=len(chain) + 1,
+        number=chain[-1].number + 1 if chain else 1,
         first_seen_us=first_us,
         last_seen_us=run.until_us,
         confirmed=_confirms(reading),

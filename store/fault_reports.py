@@ -30,7 +30,7 @@ ADD_REPORTS: Final = """
     from unnest(
         %(vehicle_id)s::bigint[], %(standard)s::text[], %(ecu)s::text[], %(happened_at)s::timestamptz[],
         %(until_at)s::timestamptz[], %(boot)s::bigint[], %(life)s::smallint[], %(seq)s::bigint[],
-        %(run)s::smallint[], %(complete)s::boolean[], %(mil)s::boolean[]
+        %(run)s::integer[], %(complete)s::boolean[], %(mil)s::boolean[]
     ) as n (vehicle_id, standard, ecu, happened_at, until_at, boot, life, seq, run, complete, mil)
 """
 ADD_EVENTS: Final = """
@@ -44,7 +44,7 @@ ADD_EVENTS: Final = """
         %(vehicle_id)s::bigint[], %(standard)s::text[], %(ecu)s::text[], %(code)s::text[],
         %(ftb)s::smallint[], %(spn)s::integer[], %(fmi)s::smallint[],
         %(happened_at)s::timestamptz[], %(until_at)s::timestamptz[], %(onset_at)s::timestamptz[],
-        %(boot)s::bigint[], %(life)s::smallint[], %(seq)s::bigint[], %(run)s::smallint[],
+        %(boot)s::bigint[], %(life)s::smallint[], %(seq)s::bigint[], %(run)s::integer[],
         %(present)s::boolean[], %(status)s::smallint[], %(occurrences)s::integer[],
         %(mil)s::boolean[], %(freeze_frame)s::jsonb[]
     ) as n (vehicle_id, standard, ecu, code, ftb, spn, fmi, happened_at, until_at, onset_at, boot, life, seq,

@@ -93,6 +93,11 @@ async def admit(conn: Connection, entries: Sequence[LedgerEntry]) -> list[int | 
     return lives
 
 
+async def life_of(conn: Connection, entry: LedgerEntry) -> int | None:
+    """The life a message of this key and hash is stored under; None where it is not."""
+    return (await _lives(conn, {entry.key})).get(entry.key, {}).get(entry.body_hash)
+
+
 async def _insert(conn: Connection, entries: Sequence[tuple[LedgerEntry, int]]) -> list[Key]:
     """Enter what is not there yet, each under its life; returns the keys of what was entered."""
     if not entries:

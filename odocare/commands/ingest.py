@@ -1,7 +1,219 @@
 """`odocare ingest` and `odocare rejects`."""
 
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
 import typer
+
+if TYPE_CHECKING:
+    from store.pool import Connection
+    from store.rejects import Original, Reject
+    from store.sealed import Seal
+
+Result = TypeVar("Result")
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
+Reason = Annotated[str | None, typer.Option(help="only those of this reason")]
+
+_SHOWN_BYTES = 4096
+_BYTES_PER_LINE = 16
 
 
 def register(cli: typer.Typer) -> None:
     """Add this family's subcommands."""
+    cli.command()(ingest)
+    family = typer.Typer(name="rejects", help="Messages that were not accepted.", no_args_is_help=True)
+    family.command("list")(list_rejects)
+    family.command()(show)
+    family.command()(replay)
+    cli.add_typer(family)
+
+
+def ingest(
+    client_id: Annotated[
+        str, typer.Option(help="names the session at the broker; one process at a time per name")
+    ] = "odocare-ingest",
+    metrics_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="serve Prometheus metrics on this loopback port")
+    ] = None,
+    ready_file: Annotated[
+        Path | None, typer.Option(help="written once the broker has granted the subscription")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="as the log always is; for symmetry")] = False,
+) -> None:
+    """Receive what vehicles send, store it, and acknowledge it once it is committed; until SIGTERM."""
+    del as_json
+    from odocare import ingesting, logs
+    from odocare.settings import Settings
+
+    settings = Settings()
+    logs.configure()
+
+    def ready() -> None:
+        if ready_file is not None:
+            ready_file.write_text("subscribed\n", encoding="utf-8")
+
+    asyncio.run(
+        ingesting.serve(
+            ingesting.options(settings, client_id),
+            ingesting.line(settings),
+            metrics_port=metrics_port,
+            on_ready=ready,
+        )
+    )
+
+
+def list_rejects(
+    reason: Reason = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="newest so many")] = 50,
+    as_json: Json = False,
+) -> None:
+    """The newest messages that were not accepted, and how many there are of each reason."""
+    from store import rejects
+
+    async def read(conn: "Connection") -> tuple[list["Reject"], dict[str, int]]:
+        return await rejects.newest(conn, reason=reason, limit=limit), await rejects.counts(conn)
+
+    found, counts = asyncio.run(_connected(read))
+    if as_json:
+        typer.echo(json.dumps({"counts": counts, "rejects": [_plain(one) for one in found]}))
+        return
+    _table(found)
+    typer.echo("  ".join(f"{name}: {n}" for name, n in counts.items()) or "nothing was rejected")
+
+
+def show(
+    reject_id: Annotated[int, typer.Argument(help="number of the reject")],
+    as_json: Json = False,
+) -> None:
+    """One reject with its bytes, unsealed, and how far they can be read; the look is audited."""
+    from datetime import UTC, datetime
+
+    from odocare.settings import Settings
+    from store import audit, rejects
+    from store.pool import Connection
+
+    async def read(conn: Connection, seal: "Seal") -> tuple["Reject", "Original | None"]:
+        async with conn.transaction():
+            found = await rejects.one(conn, reject_id)
+            original = await rejects.original(conn, seal, reject_id)
+            await audit.append(
+                conn,
+                at=datetime.now(UTC),
+                actor="operator",
+                action="reject.show",
+                purpose="operation",
+                detail={"reject": reject_id},
+            )
+        return found, original
+
+    from odocare import ingesting
+
+    seal = ingesting.seal(Settings())
+    found, original = asyncio.run(_connected(lambda conn: read(conn, seal)))
+    read_as = "the broker kept the bytes" if original is None else _attempt(original)
+    if as_json:
+        body = None if original is None else original.body.hex()
+        topic = None if original is None else original.topic
+        typer.echo(json.dumps({**_plain(found), "topic": topic, "body": body, "read_as": read_as}))
+        return
+    for name, value in _plain(found).items():
+        typer.echo(f"{name:12} {'' if value is None else value}")
+    typer.echo(f"{'read as':12} {read_as}")
+    if original is not None:
+        typer.echo(f"{'topic':12} {original.topic}\n")
+        typer.echo(_hex(original.body))
+
+
+def replay(
+    reject_ids: Annotated[list[int] | None, typer.Argument(help="numbers of the rejects")] = None,
+    reason: Reason = None,
+    everything: Annotated[bool, typer.Option("--all", help="all that were not replayed yet")] = False,
+    as_json: Json = False,
+) -> None:
+    """Send rejects through the same pipeline again; those that are stored now are marked."""
+    from odocare import ingesting, progress
+    from odocare.settings import Settings
+
+    if not reject_ids and reason is None and not everything:
+        raise typer.BadParameter("give numbers, --reason or --all")
+    by = ingesting.line(Settings())
+    with progress.bar("replaying", len(reject_ids) if reject_ids else None) as advance:
+        done = asyncio.run(
+            _connected(lambda conn: ingesting.replay(conn, by, reject_ids or [], reason, advance))
+        )
+    counts: dict[str, int] = {}
+    for one in done:
+        counts[one.outcome.value] = counts.get(one.outcome.value, 0) + 1
+    if as_json:
+        typer.echo(json.dumps({"counts": counts, "rejects": [asdict(one) for one in done]}))
+        return
+    for one in done:
+        if one.reason:
+            typer.echo(f"{one.id}: {one.outcome.value}, {one.reason}: {one.detail}")
+    typer.echo("  ".join(f"{name}: {n}" for name, n in counts.items()) or "nothing to replay")
+
+
+async def _connected(work: Callable[["Connection"], Awaitable[Result]]) -> Result:
+    from odocare.settings import Settings
+    from odocare.wiring import database_url
+    from store.pool import connect
+
+    async with connect(database_url(Settings())) as conn:
+        return await work(conn)
+
+
+def _plain(reject: "Reject") -> dict[str, Any]:
+    """A reject as JSON takes it."""
+    return {
+        name: value.isoformat(timespec="seconds") if hasattr(value, "isoformat") else value
+        for name, value in asdict(reject).items()
+    }
+
+
+def _table(found: list["Reject"]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("id", "when", "kind", "reason", "bytes", "vehicle", "detail", box=None)
+    for one in found:
+        table.add_row(
+            str(one.id),
+            one.known_at.isoformat(sep=" ", timespec="seconds"),
+            one.kind,
+            one.reason if one.whole else f"{one.reason} (part)",
+            "" if one.body_bytes is None else str(one.body_bytes),
+            "" if one.vehicle_id is None else str(one.vehicle_id),
+            one.detail + (" [replayed]" if one.replayed_at is not None else ""),
+        )
+    if found:
+        Console(soft_wrap=True).print(table)
+
+
+def _attempt(original: "Original") -> str:
+    """How far this version can read a body."""
+    from decoders import envelope
+    from ingest import topic
+    from vehicle.errors import DecodeError
+
+    try:
+        message = envelope.decode(topic.kind_of(original.topic), original.body)
+    except DecodeError as error:
+        return f"{error.reason}: {error}"
+    head = message.envelope
+    return f"{message.kind}, vin {head.vin}, boot {head.boot}, seq {head.seq}, t0_us {head.t0_us}"
+
+
+def _hex(body: bytes) -> str:
+    """A hex dump as `xxd` prints it, cut after 4 kB."""
+    lines = []
+    for start in range(0, min(len(body), _SHOWN_BYTES), _BYTES_PER_LINE):
+        part = body[start : start + _BYTES_PER_LINE]
+        text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in part)
+        lines.append(f"{start:08x}  {part.hex(' '):{3 * _BYTES_PER_LINE}} {text}")
+    if len(body) > _SHOWN_BYTES:
+        lines.append(f"… {len(body) - _SHOWN_BYTES} more bytes; --json has them all")
+    return "\n".join(lines)

@@ -113,7 +113,7 @@ create table fault_report ( -- when ECUs reported, one row per message, ECU and 
     boot bigint not null,
     life smallint not null,
     seq bigint not null,
-    run smallint not null,            -- ordinal within the message, over all its ECUs
+    run integer not null,             -- ordinal within the message, over all its ECUs
     complete boolean not null,        -- true heals this ECU's codes that have no fault_event in the run
     mil boolean,
     primary key (vehicle_id, ecu, standard, happened_at, boot, life, seq, run)
@@ -136,7 +136,7 @@ create table fault_event ( -- what a run of reports said about a code
     boot bigint not null,
     life smallint not null,
     seq bigint not null,
-    run smallint not null,
+    run integer not null,
     present boolean not null,         -- false: named with a status that says it is not there (cleared, test passed)
     status smallint,
     occurrences integer,

@@ -1,0 +1,198 @@
+"""A batch after the ledger: the messages that are new, renumbered, and everything decoded out of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders import can, frames
+from decoders.codebook import Codebook
+from decoders.message import CanMessage
+from ingest import samples
+from ingest.judging import Asking
+from ingest.lexicon import Lexicon
+from ingest.samples import Samples
+from store.messages import MessageKeys
+from store.raw_frames import RawFrames
+from vehicle.frame import FrameBatch, SignalRows
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """New messages; number k of every array and list is message k."""
+
+    messages: list[Asking]
+    keys: MessageKeys
+    location_allowed: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.messages)
+
+    def key(self, number: int) -> tuple[int, int, int, int]:
+        """Vehicle, boot, life and sequence number of one message."""
+        keys = self.keys
+        return (
+            int(keys.vehicle_id[number]),
+            int(keys.boot[number]),
+            int(keys.life[number]),
+            int(keys.seq[number]),
+        )
+
+    @property
+    def known_us(self) -> NDArray[np.int64]:
+        """Arrival of each."""
+        return np.array([one.arrived.delivery.known_us for one in self.messages], dtype=np.int64)
+
+
+@dataclass(slots=True)
+class Decoded:
+    """What the messages of a batch say."""
+
+    rows: SignalRows
+    j1939: FrameBatch
+    """Frames of vehicles that speak J1939, by message and time; for transport and fault codes."""
+    hidden: dict[int, NDArray[np.bool_]]
+    """Message number to a mask of frames that carry positions which must not be stored."""
+    unknown_frames: int = 0
+    short_frames: int = 0
+    no_measurement: int = 0
+    out_of_range: int = 0
+
+
+def admitted(asking: Sequence[Asking], lives: Sequence[int | None]) -> Admitted:
+    """The messages that got a life from the ledger."""
+    new = [(one, life) for one, life in zip(asking, lives, strict=True) if life is not None]
+    envelopes = [one.arrived.message.envelope for one, _ in new]
+    return Admitted(
+        messages=[one for one, _ in new],
+        keys=MessageKeys(
+            vehicle_id=np.array([one.vehicle.id for one, _ in new], dtype=np.int64),
+            boot=np.array([envelope.boot for envelope in envelopes], dtype=np.int64),
+            life=np.array([life for _, life in new], dtype=np.int64),
+            seq=np.array([envelope.seq for envelope in envelopes], dtype=np.int64),
+        ),
+        location_allowed=np.array([one.vehicle.location_allowed for one, _ in new], dtype=np.bool_),
+    )
+
+
+def decode(batch: Admitted, values: Samples, arrived_n: int, lexicon: Lexicon) -> Decoded:
+    """All values of the batch, decoded together per codebook; positions left out where they must be.
+
+    `values` are numbered as the batch's reading of `arrived_n` messages.
+    """
+    index = np.full(arrived_n, -1, dtype=np.int32)
+    index[[one.index for one in batch.messages]] = np.arange(len(batch), dtype=np.int32)
+    parts = [samples.renumbered(values.rows, index)]
+    decoded = Decoded(parts[0], frames.join([], []), {}, out_of_range=values.out_of_range)
+    speaking_j1939 = []
+    for codebook, numbers in _by_codebook(batch).items():
+        book = lexicon.codebooks.by_name(codebook)
+        joined = frames.join([_can(batch, number) for number in numbers], numbers)
+        found = can.decode(joined, book)
+        parts.append(found.rows)
+        decoded.unknown_frames += sum(found.unknown_ids.values())
+        decoded.short_frames += found.short_frames
+        decoded.no_measurement += found.no_measurement
+        decoded.out_of_range += found.out_of_range
+        decoded.hidden |= _position_frames(joined, book, batch, lexicon)
+        if book.matches_pgn:
+            speaking_j1939.append(_in_time(joined))
+    rows = samples.together([part for part in parts if len(part)])
+    hidden = lexicon.is_position[rows.signal] & ~batch.location_allowed[rows.message]
+    decoded.rows = samples.pick(rows, ~hidden) if hidden.any() else rows
+    if speaking_j1939:
+        decoded.j1939 = speaking_j1939[0] if len(speaking_j1939) == 1 else _joined(speaking_j1939)
+    return decoded
+
+
+def raw_frames(batch: Admitted, decoded: Decoded, codebook_id: Sequence[int | None]) -> list[RawFrames]:
+    """The frames as received, without those that are hidden."""
+    kept = []
+    for number, one in enumerate(batch.messages):
+        message = one.arrived.message
+        if not isinstance(message, CanMessage):
+            continue
+        hidden = decoded.hidden.get(number)
+        if hidden is not None:
+            message = _without(message, hidden)
+        kept.append(
+            RawFrames(
+                vehicle_id=one.vehicle.id,
+                t0_us=message.envelope.t0_us,
+                boot=message.envelope.boot,
+                life=int(batch.keys.life[number]),
+                seq=message.envelope.seq,
+                codebook_id=codebook_id[number],
+                dt_us=message.dt_us.astype("<u4", copy=False).tobytes(),
+                can_id=message.can_id.astype("<u4", copy=False).tobytes(),
+                bus=message.bus.tobytes(),
+                length=message.length.tobytes(),
+                data=message.data.tobytes(),
+            )
+        )
+    return kept
+
+
+def _by_codebook(batch: Admitted) -> dict[str, list[int]]:
+    groups: dict[str, list[int]] = {}
+    for number, one in enumerate(batch.messages):
+        if one.codebook is not None:
+            groups.setdefault(one.codebook.name, []).append(number)
+    return groups
+
+
+def _can(batch: Admitted, number: int) -> CanMessage:
+    message = batch.messages[number].arrived.message
+    assert isinstance(message, CanMessage)
+    return message
+
+
+def _in_time(joined: FrameBatch) -> FrameBatch:
+    order = np.lexsort((joined.t_us, joined.message))
+    return frames.take(joined, order)
+
+
+def _joined(batches: Sequence[FrameBatch]) -> FrameBatch:
+    """Frames of several codebooks as one batch, by message; rows of 8 bytes widen to 64 where one has 64."""
+    width = max(batch.data.shape[1] for batch in batches)
+    data = [np.pad(batch.data, ((0, 0), (0, width - batch.data.shape[1]))) for batch in batches]
+    both = FrameBatch(
+        message=np.concatenate([batch.message for batch in batches]),
+        t_us=np.concatenate([batch.t_us for batch in batches]),
+        can_id=np.concatenate([batch.can_id for batch in batches]),
+        is_extended=np.concatenate([batch.is_extended for batch in batches]),
+        bus=np.concatenate([batch.bus for batch in batches]),
+        length=np.concatenate([batch.length for batch in batches]),
+        data=np.concatenate(data),
+    )
+    return frames.take(both, np.argsort(both.message, kind="stable"))
+
+
+def _position_frames(
+    joined: FrameBatch, book: Codebook, batch: Admitted, lexicon: Lexicon
+) -> dict[int, NDArray[np.bool_]]:
+    """Which frames of vehicles whose location is off carry a position: those that decode to one."""
+    if not lexicon.is_position[book.plan.numbers].any():
+        return {}
+    private = np.flatnonzero(~batch.location_allowed[joined.message])
+    if not len(private):
+        return {}
+    # decoded once more with each frame's place for its time, so that values name their frames
+    asked = replace(frames.take(joined, private), t_us=private.astype(np.int64))
+    found = can.decode(asked, book).rows
+    places = np.unique(found.t_us[lexicon.is_position[found.signal]])
+    carries = np.zeros(len(joined), dtype=np.bool_)
+    carries[places] = True
+    return {int(number): carries[joined.message == number] for number in np.unique(joined.message[places])}
+
+
+def _without(message: CanMessage, hidden: NDArray[np.bool_]) -> CanMessage:
+    return replace(
+        message,
+        dt_us=message.dt_us[~hidden],
+        can_id=message.can_id[~hidden],
+        bus=message.bus[~hidden],
+        length=message.length[~hidden],
+        data=message.data[~np.repeat(hidden, message.length)],
+    )

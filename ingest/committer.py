@@ -1,0 +1,144 @@
+"""Gets every batch committed: waits for the database while it is away, and sets poison aside."""
+
+import asyncio
+import random
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Final, TypeVar
+
+import psycopg
+import structlog
+
+from ingest import pipeline
+from ingest.delivery import Delivery
+from ingest.metrics import Metrics, Tally
+from ingest.pipeline import Line
+from store import migrate, signals
+from store.pool import Connection, connect
+from vehicle.errors import ConflictError
+
+log: Final = structlog.get_logger(__name__)
+
+_LONGEST_BATCH_S: Final = 60
+"""A batch that has not committed by then is tried again on a new connection."""
+_SHORTEST_PAUSE_S: Final = 0.1
+_LONGEST_PAUSE_S: Final = 5.0
+
+AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError, OSError, ConflictError)
+"""The database is not there, or too busy, or another process was faster: the batch is tried again."""
+BROKEN: Final = (psycopg.ProgrammingError, psycopg.InternalError, psycopg.NotSupportedError)
+"""The database is not the one this version expects: no message is to blame, the process ends."""
+
+Result = TypeVar("Result")
+
+
+class StoppedError(Exception):
+    """Told to stop while the database is away."""
+
+
+class Committer:
+    """Holds one connection, made anew whenever it fails; never gives a batch up."""
+
+    def __init__(self, database_url: str, line: Line, metrics: Metrics, stop: asyncio.Event) -> None:
+        self._database_url = database_url
+        self._line = line
+        self._metrics = metrics
+        self._stop = stop
+        self._stack = AsyncExitStack()
+        self._conn: Connection | None = None
+        self.away_since: float | None = None
+        """Moment of the loop's clock since which the database has not answered."""
+
+    async def __aenter__(self) -> "Committer":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._disconnect()
+
+    async def prepare(self) -> None:
+        """Wait for the database, see that its schema is this version's, write the catalogue.
+
+        Raises `MigrationError`, or `StoppedError`.
+        """
+        await self._until_done(self._prepare)
+
+    async def commit(self, deliveries: Sequence[Delivery]) -> Tally:
+        """Store a batch, however long it takes. Raises `StoppedError` when told to stop before that."""
+        loop = asyncio.get_running_loop()
+        rest, total = deliveries, Tally()
+        while rest:
+            began = loop.time()
+            try:
+                tally, taken = await self._until_done(partial(self._store, rest))
+            except (StoppedError, *BROKEN):
+                raise
+            except Exception as error:  # noqa: BLE001  # the outermost loop: one message must not block others
+                total.add(await self._without_poison(rest, error))
+                break
+            self._metrics.batch(tally, took_s=loop.time() - began)
+            total.add(tally)
+            rest = rest[taken:]
+        return total
+
+    async def _store(self, deliveries: Sequence[Delivery], conn: Connection) -> tuple[Tally, int]:
+        return await pipeline.store(conn, deliveries, self._line)
+
+    async def _without_poison(self, deliveries: Sequence[Delivery], error: Exception) -> Tally:
+        """Store the halves of a batch that cannot be stored whole, down to the message that is to blame."""
+        middle = len(deliveries) // 2
+        if middle:
+            tally = await self.commit(deliveries[:middle])
+            tally.add(await self.commit(deliveries[middle:]))
+            return tally
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        log.error("message set aside", error=type(error).__name__, where=f"{at.name}, line {at.lineno}")
+        tally = await self._until_done(lambda conn: pipeline.park(conn, deliveries[0], error, self._line))
+        self._metrics.batch(tally, took_s=0.0)
+        return tally
+
+    async def _prepare(self, conn: Connection) -> None:
+        await migrate.require_current(conn, migrate.read_migrations())
+        await signals.sync(conn, self._line.lexicon.catalogue)
+
+    async def _until_done(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+        """Do it on a connection that works; try again, with growing pauses, while the database is away."""
+        pause_s = _SHORTEST_PAUSE_S
+        while True:
+            try:
+                async with asyncio.timeout(_LONGEST_BATCH_S):
+                    result = await work(await self._connected())
+            except AWAY as error:
+                if isinstance(error, psycopg.errors.ProgramLimitExceeded):
+                    raise  # a message's own doing, whatever class psycopg puts it in
+                await self._disconnect()
+                self._metrics.database_failures.inc()
+                self.away_since = self.away_since or asyncio.get_running_loop().time()
+                log.warning("batch waits for the database", error=type(error).__name__, again_in_s=pause_s)
+                await self._pause(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            else:
+                self.away_since = None
+                return result
+
+    async def _pause(self, pause_s: float) -> None:
+        try:
+            async with asyncio.timeout(pause_s * random.uniform(0.5, 1.5)):  # noqa: S311  # spreads retries
+                await self._stop.wait()
+        except TimeoutError:
+            return
+        raise StoppedError
+
+    async def _connected(self) -> Connection:
+        if self._conn is None or self._conn.closed:
+            await self._disconnect()
+            self._conn = await self._stack.enter_async_context(connect(self._database_url))
+        return self._conn
+
+    async def _disconnect(self) -> None:
+        self._conn = None
+        try:
+            await self._stack.aclose()
+        except AWAY:
+            log.debug("database connection was gone already")

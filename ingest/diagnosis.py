@@ -1,0 +1,121 @@
+"""Fault codes of a batch: reports into runs, runs into episodes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from math import isfinite
+
+from decoders.message import DtcMessage
+from ingest.admitted import Admitted
+from ingest.lexicon import Lexicon
+from ingest.sessions import Heard
+from maintenance import episodes
+from store import fault_reports, faults
+from store.faults import EpisodeRow
+from store.pool import Connection
+from vehicle.dtc import DtcReading, DtcReport, DtcStandard
+from vehicle.fault import Ecu, Episode, ReportRun
+
+
+async def store(conn: Connection, batch: Admitted, heard: Heard, lexicon: Lexicon) -> int:
+    """Write what ECUs reported and fold it into the episodes; returns the number of runs stored.
+
+    Reports in order continue the episodes; late ones let them be folded anew from where they matter.
+    """
+    runs = _runs(batch, heard, lexicon)
+    late = await fault_reports.drop_reports(conn, heard.rejoined, DtcStandard.J1939)
+    if not runs and not late:
+        return 0
+    by_ecu: dict[Ecu, list[ReportRun]] = {}
+    for run in sorted(runs, key=lambda run: run.order):
+        by_ecu.setdefault(run.source, []).append(run)
+    newest = await fault_reports.newest_reports(conn, by_ecu)
+    for ecu, mine in by_ecu.items():
+        if ecu in newest and mine[0].order <= newest[ecu]:
+            late[ecu] = min(mine[0].first_us, late.get(ecu, mine[0].first_us))
+    known_us = int(batch.known_us.max())
+    await fault_reports.append(conn, runs, [_present(run) for run in runs], known_us=known_us)
+    in_order = {ecu: mine for ecu, mine in by_ecu.items() if ecu not in late}
+    changed = await _continued(conn, in_order, lexicon)
+    for ecu, since_us in late.items():
+        changed += await _refolded(conn, ecu, since_us, lexicon)
+    await faults.write_episodes(conn, changed, known_us=known_us)
+    return len(runs)
+
+
+def _runs(batch: Admitted, heard: Heard, lexicon: Lexicon) -> list[ReportRun]:
+    runs: list[ReportRun] = []
+    for number, one in enumerate(batch.messages):
+        message = one.arrived.message
+        if isinstance(message, DtcMessage):
+            runs += _runs_of(message.reports(number), batch.key(number), batch, number, lexicon)
+    for key, reports in heard.reports.items():
+        vehicle_id, boot, life, seq = key
+        runs += episodes.runs_of(reports, vehicle_id=vehicle_id, boot=boot, life=life, seq=seq)
+    return runs
+
+
+def _runs_of(
+    reports: Iterable[DtcReport],
+    key: tuple[int, int, int, int],
+    batch: Admitted,
+    number: int,
+    lexicon: Lexicon,
+) -> list[ReportRun]:
+    """Runs of a `dtc` message; its freeze frames lose positions where they must, and what is no number."""
+    dropped = frozenset() if batch.location_allowed[number] else lexicon.positions
+    vehicle_id, boot, life, seq = key
+    return [
+        replace(run, readings=tuple(_plain(reading, dropped) for reading in run.readings))
+        for run in episodes.runs_of(reports, vehicle_id=vehicle_id, boot=boot, life=life, seq=seq)
+    ]
+
+
+def _plain(reading: DtcReading, dropped: frozenset[str]) -> DtcReading:
+    if not reading.freeze_frame:
+        return reading
+    kept = {
+        path: value
+        for path, value in reading.freeze_frame.items()
+        if isfinite(value) and path not in dropped and "\x00" not in path
+    }
+    return replace(reading, freeze_frame=kept)
+
+
+def _present(run: ReportRun) -> list[bool]:
+    return [episodes.is_there(reading) for reading in run.readings]
+
+
+async def _continued(
+    conn: Connection, in_order: Mapping[Ecu, Sequence[ReportRun]], lexicon: Lexicon
+) -> list[EpisodeRow]:
+    """Episodes that reports in event order continue, open or end."""
+    if not in_order:
+        return []
+    known = await faults.newest_episodes(conn, in_order)
+    changed = []
+    for ecu, runs in in_order.items():
+        old = known.get(ecu, [])
+        changed += _rows(ecu, old, episodes.fold(old, runs), lexicon)
+    return changed
+
+
+async def _refolded(conn: Connection, ecu: Ecu, late_us: int, lexicon: Lexicon) -> list[EpisodeRow]:
+    """Episodes of an ECU whose reports came late, folded again from where they can have changed."""
+    old = await faults.all_episodes(conn, ecu)
+    since_us = episodes.refold_from(old, late_us)
+    kept = [episode for episode in old if episode.first_seen_us < since_us]
+    new = episodes.fold(kept, await fault_reports.runs_since(conn, ecu, since_us))
+    names = {(episodes.key_of(episode.dtc), episode.number) for episode in new}
+    dissolved = [one for one in old if (episodes.key_of(one.dtc), one.number) not in names]
+    await faults.drop_episodes(conn, ecu, dissolved)
+    return _rows(ecu, old, new, lexicon)
+
+
+def _rows(ecu: Ecu, old: Sequence[Episode], new: Sequence[Episode], lexicon: Lexicon) -> list[EpisodeRow]:
+    """Those of the new episodes that are not stored as they are."""
+    rows = []
+    for episode in new:
+        if episode not in old:
+            meaning = lexicon.dtc_table.lookup(episode.dtc)
+            rows.append(EpisodeRow(ecu, episode, meaning.severity, meaning.family))
+    return rows

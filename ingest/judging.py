@@ -1,0 +1,140 @@
+"""The second step of a batch: whose message it is, when it happened, which codebook reads it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from decoders.codebook import Codebook
+from decoders.message import CanMessage, DtcMessage, SignalsMessage
+from ingest import samples
+from ingest.lexicon import Lexicon
+from ingest.reading import Arrived, Reading
+from ingest.refusal import Refusal
+from ingest.samples import Samples
+from store.messages import LedgerEntry
+from store.vehicles import VehicleRef
+from vehicle.day import us_of
+from vehicle.errors import (
+    BeforeBuiltError,
+    DecodeError,
+    FutureTimeError,
+    SpanTooLongError,
+    UnknownCodebookError,
+)
+from vehicle.vin import Vin
+
+AHEAD_US: Final = 5 * 60 * 1_000_000
+"""An event may lie this far ahead of its arrival: clocks differ."""
+SPAN_US: Final = 24 * 3600 * 1_000_000
+"""Between the first and the last sample of a message at most."""
+EARLIEST_US: Final = us_of(datetime(2010, 1, 1, tzinfo=UTC))
+"""Where the build date is unknown: no T-Box that speaks this protocol is older."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A message that nothing speaks against: it asks the ledger."""
+
+    arrived: Arrived
+    index: int
+    """Its number in the batch's reading, which the samples use too."""
+    vehicle: VehicleRef
+    codebook: Codebook | None
+    """Only for frames."""
+
+    @property
+    def entry(self) -> LedgerEntry:
+        """Its line in the ledger."""
+        envelope = self.arrived.message.envelope
+        return LedgerEntry(
+            vehicle_id=self.vehicle.id,
+            boot=envelope.boot,
+            seq=envelope.seq,
+            kind=self.arrived.message.kind,
+            happened_us=envelope.t0_us,
+            known_us=self.arrived.delivery.known_us,
+            body_hash=self.arrived.body_hash,
+            body_bytes=len(self.arrived.delivery.body),
+        )
+
+
+def join_samples(reading: Reading, lexicon: Lexicon) -> Samples:
+    """The values of all `signals` messages of a reading, under their numbers in it."""
+    mine = (
+        (index, arrived.message)
+        for index, arrived in enumerate(reading.arrived)
+        if isinstance(arrived.message, SignalsMessage)
+    )
+    return samples.join(list(mine), lexicon)
+
+
+def judge(
+    arrived: Sequence[Arrived], values: Samples, fleet: Mapping[Vin, VehicleRef], lexicon: Lexicon
+) -> tuple[list[Asking], list[Refusal]]:
+    """Which messages may ask the ledger, and why the others may not."""
+    first_us = np.array([one.message.envelope.t0_us for one in arrived], dtype=np.int64)
+    last_us = first_us.copy()
+    samples.extents(values.rows, first_us, last_us)
+    asking, refusals = [], []
+    spans = zip(arrived, first_us.tolist(), last_us.tolist(), strict=True)
+    for index, (one, first, last) in enumerate(spans):
+        vehicle = fleet[one.vin]
+        try:
+            _require_time(one, first, last, vehicle, lexicon)
+            codebook = _codebook(one, vehicle, lexicon)
+        except DecodeError as error:
+            envelope = one.message.envelope
+            refusals.append(
+                Refusal.of(one.delivery, error, vin=one.vin, boot=envelope.boot, seq=envelope.seq)
+            )
+            continue
+        asking.append(Asking(one, index, vehicle, codebook))
+    return asking, refusals
+
+
+def _require_time(one: Arrived, first_us: int, last_us: int, vehicle: VehicleRef, lexicon: Lexicon) -> None:
+    """Raise where a message's times cannot be true; `first_us` and `last_us` are those of its values."""
+    message = one.message
+    t0_us = message.envelope.t0_us
+    if isinstance(message, CanMessage) and len(message):
+        first_us, last_us = t0_us + int(message.dt_us.min()), t0_us + int(message.dt_us.max())
+    if last_us - first_us > SPAN_US:
+        hours = (last_us - first_us) / 3_600_000_000
+        raise SpanTooLongError(f"a message spans at most 24 hours, got {hours:.1f}")
+    earliest, latest = min(first_us, t0_us), max(last_us, t0_us)
+    if isinstance(message, DtcMessage):
+        onsets = [
+            reading.at_us for ecu in message.ecus for reading in ecu.readings if reading.at_us is not None
+        ]
+        earliest, latest = min([earliest, *onsets]), max([latest, *onsets])
+    ahead_us = latest - one.delivery.known_us
+    if ahead_us > AHEAD_US:
+        raise FutureTimeError(f"event time may be 300 s ahead of arrival, got {ahead_us / 1e6:.0f} s")
+    built_us = _built_us(vehicle, lexicon)
+    if earliest < built_us:
+        days = (built_us - earliest) / 86_400_000_000
+        raise BeforeBuiltError(f"event time lies {days:.1f} days before the vehicle was built")
+
+
+def _built_us(vehicle: VehicleRef, lexicon: Lexicon) -> int:
+    if vehicle.built_on is None:
+        return EARLIEST_US
+    zone: ZoneInfo = lexicon.zone(vehicle.tz)
+    return us_of(datetime.combine(vehicle.built_on, time.min, tzinfo=zone))
+
+
+def _codebook(one: Arrived, vehicle: VehicleRef, lexicon: Lexicon) -> Codebook | None:
+    if not isinstance(one.message, CanMessage):
+        return None
+    if one.message.codebook is not None:
+        return lexicon.codebooks.by_name(one.message.codebook)
+    if vehicle.model is None:
+        raise UnknownCodebookError("the message names no codebook, and the vehicle's model is not known")
+    found = lexicon.codebooks.for_model(vehicle.model, vehicle.built_on)
+    if found is None:
+        raise UnknownCodebookError(f"the message names no codebook, and model {vehicle.model!r} has none")
+    return found

@@ -1,0 +1,70 @@
+"""What ingest reads messages with: the catalogue as arrays, the codebooks, the code table, time zones."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoders.codebook import Codebooks
+from maintenance.daily import DailySignals
+from vehicle.dtc_table import DtcTable
+from vehicle.signal import Catalogue
+
+DEFAULT_ZONE: Final = "Asia/Shanghai"
+_NUMBERS: Final = 1 << 15
+"""Signal numbers are a `smallint`, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """Made once at the start, never changed; arrays are indexed by `Signal.number`."""
+
+    catalogue: Catalogue
+    codebooks: Codebooks
+    dtc_table: DtcTable
+    daily: DailySignals
+    numbers: Mapping[str, int]
+    """Path to number."""
+    minimum: NDArray[np.float64]
+    maximum: NDArray[np.float64]
+    is_latest: NDArray[np.bool_]
+    is_position: NDArray[np.bool_]
+    positions: frozenset[str]
+    """Paths of positions."""
+    zones: dict[str, ZoneInfo] = field(default_factory=dict)
+    """Those met so far."""
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, codebooks: Codebooks, dtc_table: DtcTable) -> "Lexicon":
+        """Lay out the tables. Raises `CatalogueError` where the daily features miss a signal."""
+        minimum, maximum = np.full(_NUMBERS, -np.inf), np.full(_NUMBERS, np.inf)
+        is_latest, is_position = np.zeros(_NUMBERS, np.bool_), np.zeros(_NUMBERS, np.bool_)
+        for signal in catalogue.signals:
+            minimum[signal.number] = -np.inf if signal.minimum is None else signal.minimum
+            maximum[signal.number] = np.inf if signal.maximum is None else signal.maximum
+            is_latest[signal.number] = signal.is_latest
+            is_position[signal.number] = signal.is_position
+        return cls(
+            catalogue=catalogue,
+            codebooks=codebooks,
+            dtc_table=dtc_table,
+            daily=DailySignals.of(catalogue),
+            numbers={signal.path: signal.number for signal in catalogue.signals},
+            minimum=minimum,
+            maximum=maximum,
+            is_latest=is_latest,
+            is_position=is_position,
+            positions=frozenset(signal.path for signal in catalogue.signals if signal.is_position),
+        )
+
+    def zone(self, name: str) -> ZoneInfo:
+        """The time zone of a vehicle; one that does not exist counts as the default."""
+        if name not in self.zones:
+            try:
+                self.zones[name] = ZoneInfo(name)
+            except (ZoneInfoNotFoundError, ValueError):
+                self.zones[name] = ZoneInfo(DEFAULT_ZONE)
+        return self.zones[name]

@@ -1,0 +1,120 @@
+"""Counters of ingest: what goes in is what comes out, `received = stored + doubled + rejected`."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_BATCH_SIZES: Final = (1, 3, 10, 30, 100, 300, 1000, 3000)
+_SECONDS: Final = (0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of one batch; of messages, but where it says otherwise."""
+
+    received: int = 0
+    stored: int = 0
+    doubled: int = 0
+    rejected: int = 0
+    by_reason: dict[str, int] = field(default_factory=dict)
+    """Rejects by reason, parts of messages included."""
+    parts_rejected: int = 0
+    """Messages that were stored but for a part; not in `rejected`."""
+    broker_refused: int = 0
+    """Packets that the broker itself refused; never received."""
+    frames: int = 0
+    values: int = 0
+    unknown_frames: int = 0
+    short_frames: int = 0
+    no_measurement: int = 0
+    out_of_range: int = 0
+    transport_lost: int = 0
+    report_runs: int = 0
+    resets: int = 0
+    """Messages of a T-Box whose counter was reset."""
+
+    def reject(self, reason: str, *, whole: bool) -> None:
+        """Count one refusal."""
+        self.by_reason[reason] = self.by_reason.get(reason, 0) + 1
+        if whole:
+            self.rejected += 1
+        else:
+            self.parts_rejected += 1
+
+    def add(self, other: "Tally") -> None:
+        """Count another batch as well."""
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for reason, n in other.by_reason.items():
+            self.by_reason[reason] = self.by_reason.get(reason, 0) + n
+
+
+_COUNTS: Final = tuple(name for name in Tally.__dataclass_fields__ if name != "by_reason")
+
+
+class Metrics:
+    """Prometheus counters of one ingest process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.messages = Counter(
+            "odocare_ingest_messages",
+            "Messages by what became of them; received is the sum of the others.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.rejects = Counter(
+            "odocare_ingest_rejects", "Refusals by reason.", ["reason"], registry=self.registry
+        )
+        self.details = Counter(
+            "odocare_ingest_details",
+            "What was met inside messages: frames, values, frames nobody knows, values out of range, ….",
+            ["what"],
+            registry=self.registry,
+        )
+        self.batch_messages = Histogram(
+            "odocare_ingest_batch_messages",
+            "Messages per batch.",
+            buckets=_BATCH_SIZES,
+            registry=self.registry,
+        )
+        self.commit_seconds = Histogram(
+            "odocare_ingest_commit_seconds",
+            "From taking a batch to its commit.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.waiting_bytes = Gauge(
+            "odocare_ingest_waiting_bytes", "Bodies received and not yet committed.", registry=self.registry
+        )
+        self.connected = Gauge(
+            "odocare_ingest_connected", "1 while subscribed at the broker.", registry=self.registry
+        )
+        self.sessions_lost = Counter(
+            "odocare_ingest_broker_sessions_lost",
+            "Reconnects at which the broker no longer knew the session.",
+            registry=self.registry,
+        )
+        self.database_failures = Counter(
+            "odocare_ingest_database_failures",
+            "Batches that had to wait for the database.",
+            registry=self.registry,
+        )
+
+    def batch(self, tally: Tally, *, took_s: float) -> None:
+        """Count one committed batch."""
+        for outcome in ("received", "stored", "doubled", "rejected"):
+            self.messages.labels(outcome).inc(getattr(tally, outcome))
+        for reason, n in tally.by_reason.items():
+            self.rejects.labels(reason).inc(n)
+        for what in _DETAILS:
+            self.details.labels(what).inc(getattr(tally, what))
+        self.batch_messages.observe(tally.received)
+        self.commit_seconds.observe(took_s)
+
+
+_DETAILS: Final = (
+    "parts_rejected", "broker_refused", "frames", "values", "unknown_frames", "short_frames",
+    "no_measurement", "out_of_range", "transport_lost", "report_runs", "resets",
+)  # fmt: skip

@@ -1,0 +1,205 @@
+"""The corridor: one batch on its way from received bytes to committed rows, in reading order."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest import admitted, diagnosis, judging, newest, reading, sessions, topic
+from ingest.admitted import Admitted, Decoded
+from ingest.delivery import Delivery, hash_of
+from ingest.judging import Asking
+from ingest.lexicon import Lexicon
+from ingest.metrics import Tally
+from ingest.reading import Arrived
+from ingest.refusal import Refusal
+from ingest.samples import Samples
+from maintenance import daily
+from store import codebooks, days, latest, messages, raw_frames, rejects, segments, touched, vehicles
+from store.pool import Connection
+from store.rejects import Refused
+from store.sealed import Seal
+from store.vehicles import VehicleRef
+from vehicle.day import at_of, local_days
+from vehicle.errors import TooLargeError, UnknownSignalError
+from vehicle.vin import Vin
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What every batch needs besides its messages."""
+
+    lexicon: Lexicon
+    seal: Seal
+
+
+async def store(conn: Connection, deliveries: Sequence[Delivery], line: Line) -> tuple[Tally, int]:
+    """Store a batch in one transaction; what became of it, and how many of the deliveries it was.
+
+    After it has returned, those may be acknowledged; they are all, unless the batch is too heavy for one
+    transaction. Whatever is wrong with single messages becomes a reject beside its stored neighbours. Raises
+    what psycopg raises; then nothing is stored.
+    """
+    lexicon = line.lexicon
+    read = await asyncio.to_thread(reading.read, deliveries)
+    values = await asyncio.to_thread(judging.join_samples, read, lexicon)
+    tally = Tally(received=len(read.arrived) + len(read.refusals))
+    async with conn.transaction():
+        fleet = await vehicles.by_vin(conn, {one.vin for one in read.arrived})
+        refusals = [*read.refusals, *await accept(conn, read.arrived, values, fleet, lexicon, tally)]
+        await reject(conn, refusals, fleet, line.seal, tally)
+        await _count_oversize(conn, read.oversize, line.seal, tally)
+    return tally, read.taken
+
+
+async def accept(
+    conn: Connection,
+    arrived: Sequence[Arrived],
+    values: Samples,
+    fleet: Mapping[Vin, VehicleRef],
+    lexicon: Lexicon,
+    tally: Tally,
+) -> list[Refusal]:
+    """Store what nothing speaks against and the ledger does not know yet; returns what is refused."""
+    asking, refusals = judging.judge(arrived, values, fleet, lexicon)
+    lives = await messages.admit(conn, [one.entry for one in asking])
+    batch = admitted.admitted(asking, lives)
+    if len(batch):
+        await write(conn, batch, values, len(arrived), lexicon, tally)
+    tally.doubled += len(asking) - len(batch)
+    return refusals + partly(batch.messages, values)
+
+
+async def write(
+    conn: Connection, batch: Admitted, values: Samples, arrived_n: int, lexicon: Lexicon, tally: Tally
+) -> None:
+    """Everything that new messages add to the store, but the ledger."""
+    decoded = await asyncio.to_thread(admitted.decode, batch, values, arrived_n, lexicon)
+    book_ids = await _codebook_ids(conn, batch)
+    await segments.append(conn, batch.keys, book_ids, decoded.rows)
+    frames = admitted.raw_frames(batch, decoded, book_ids)
+    await raw_frames.append(conn, frames)
+    await latest.merge(conn, newest.seen(batch, decoded.rows), newest.readings(batch, decoded.rows, lexicon))
+    zone_of, zones = _zones(batch, lexicon)
+    features = daily.feature_days(decoded.rows, batch.keys.vehicle_id, zone_of, zones, lexicon.daily)
+    await days.merge(conn, features, known_at=at_of(int(batch.known_us.max())))
+    heard = await sessions.listen(conn, batch, decoded.j1939)
+    tally.report_runs += await diagnosis.store(conn, batch, heard, lexicon)
+    await _touch(conn, batch, decoded, zone_of, zones)
+    tally.stored += len(batch)
+    tally.resets += int(np.count_nonzero(batch.keys.life))
+    tally.frames += sum(len(one.length) for one in frames)
+    tally.values += len(decoded.rows)
+    tally.transport_lost += sum(heard.lost.values())
+    for name in ("unknown_frames", "short_frames", "no_measurement", "out_of_range"):
+        setattr(tally, name, getattr(tally, name) + getattr(decoded, name))
+
+
+def partly(messages_of: Iterable[Asking], values: Samples) -> list[Refusal]:
+    """One refusal per message with signals nobody knows; its other signals are stored."""
+    refusals = []
+    for one in messages_of:
+        paths = values.unknown.get(one.index)
+        if paths:
+            envelope = one.arrived.message.envelope
+            error = UnknownSignalError(f"the catalogue does not have {', '.join(sorted(paths))}")
+            refusals.append(
+                Refusal.of(
+                    one.arrived.delivery,
+                    error,
+                    vin=one.arrived.vin,
+                    boot=envelope.boot,
+                    seq=envelope.seq,
+                    whole=False,
+                )
+            )
+    return refusals
+
+
+async def _codebook_ids(conn: Connection, batch: Admitted) -> list[int | None]:
+    """The stored number of each message's codebook."""
+    books = [one.codebook for one in batch.messages]
+    ids = await codebooks.ids(conn, {(book.name, book.version) for book in books if book is not None})
+    return [None if book is None else ids[book.name, book.version] for book in books]
+
+
+def _zones(batch: Admitted, lexicon: Lexicon) -> tuple[NDArray[np.int64], list[ZoneInfo]]:
+    """Each message's place among the time zones of the batch, and those."""
+    names = [one.vehicle.tz for one in batch.messages]
+    places = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    return np.array([places[name] for name in names], dtype=np.int64), [lexicon.zone(name) for name in places]
+
+
+async def _touch(
+    conn: Connection, batch: Admitted, decoded: Decoded, zone_of: NDArray[np.int64], zones: Sequence[ZoneInfo]
+) -> None:
+    """Ask for an evaluation of the batch's vehicles, each from its earliest local day in it."""
+    first_us, _ = newest.moments(batch, decoded.rows)
+    day = np.empty(len(batch), dtype=np.int32)
+    for place, zone in enumerate(zones):
+        day[zone_of == place] = local_days(first_us[zone_of == place], zone)
+    ids, which = np.unique(batch.keys.vehicle_id, return_inverse=True)
+    from_day = np.full(len(ids), np.iinfo(np.int32).max, dtype=np.int32)
+    np.minimum.at(from_day, which, day)
+    await touched.mark(conn, ids, from_day)
+
+
+async def reject(
+    conn: Connection, refusals: Sequence[Refusal], fleet: Mapping[Vin, VehicleRef], seal: Seal, tally: Tally
+) -> None:
+    """Keep what was refused; the same bytes again are a double."""
+    missing = {one.vin for one in refusals if one.vin is not None} - fleet.keys()
+    known = await vehicles.known(conn, missing) if missing else {}
+    ids = {vin: vehicle.id for vin, vehicle in (*fleet.items(), *known.items())}
+    refused = [one.refused(ids) for one in refusals]
+    new = await rejects.append(conn, seal, refused)
+    for one in refused:
+        if one.key in new:
+            new.discard(one.key)
+            tally.reject(one.reason, whole=one.whole)
+        elif one.whole:
+            tally.doubled += 1
+
+
+async def _count_oversize(
+    conn: Connection, oversize: Sequence[tuple[Delivery, str]], seal: Seal, tally: Tally
+) -> None:
+    """Keep what the broker refused for its size; client ids are VINs where vehicles have certificates."""
+    ids = await vehicles.known(conn, {client for _, client in oversize}) if oversize else {}
+    for delivery, client in oversize:
+        vehicle = ids.get(Vin(client))
+        one = oversize_packet(delivery, None if vehicle is None else vehicle.id)
+        new = await rejects.append(conn, seal, [one])
+        if not new and not delivery.is_duplicate:
+            # the broker's log counts in seconds: an equal line that was not sent before is another packet
+            salted = hash_of(delivery.body, delivery.known_us.to_bytes(8, "big"))
+            new = await rejects.append(conn, seal, [replace(one, body_hash=salted)])
+        if new:
+            tally.broker_refused += 1
+
+
+def oversize_packet(delivery: Delivery, vehicle_id: int | None) -> Refused:
+    """The row for a packet that never came: the broker keeps neither its bytes nor their number."""
+    return Refused(
+        known_us=delivery.known_us,
+        vehicle_id=vehicle_id,
+        kind="broker",
+        reason=TooLargeError.reason,
+        detail="the broker refused a packet beyond its limit and disconnected the client",
+        body_hash=hash_of(delivery.body),
+        topic="",
+        body=None,
+    )
+
+
+async def park(conn: Connection, delivery: Delivery, error: Exception, line: Line) -> Tally:
+    """Keep a message that this version stumbles over and may later replay, so that it harms no other."""
+    detail = f"it could not be stored: {type(error).__name__}"
+    tally = Tally(received=1)
+    refusal = Refusal(delivery, topic.kind_of(delivery.topic), "unexpected", detail)
+    async with conn.transaction():
+        await reject(conn, [refusal], {}, line.seal, tally)
+    return tally

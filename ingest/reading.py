@@ -1,0 +1,111 @@
+"""The first step of a batch: topics and envelopes read, what is none of ours or broken set aside."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Final
+
+from decoders import envelope
+from decoders.message import CanMessage, DiagMessage, DtcMessage, Message, SignalsMessage
+from ingest import topic
+from ingest.delivery import Delivery, hash_of
+from ingest.refusal import Refusal
+from vehicle.errors import DecodeError, NotYetDecodedError, VinMismatchError, WrongTypeError
+from vehicle.vin import Vin
+
+Readable = CanMessage | SignalsMessage | DtcMessage
+"""Kinds of messages that are decoded by now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A message whose envelope could be read."""
+
+    delivery: Delivery
+    vin: Vin
+    message: Readable
+    body_hash: int
+
+
+MOST_VALUES: Final = 1_000_000
+"""What one transaction decodes at most, more or less: 100 bytes each while it is under way. A small
+compressed body may hold a hundred thousand, so neither messages nor bytes bound it."""
+_VALUES_PER_FRAME: Final = 12
+
+
+@dataclass(slots=True)
+class Reading:
+    """A batch, or the first part of one that is too heavy, sorted by what can be done with it."""
+
+    taken: int = 0
+    """So many deliveries were read."""
+
+    arrived: list[Arrived] = field(default_factory=list)
+    """In order of arrival."""
+    refusals: list[Refusal] = field(default_factory=list)
+    oversize: list[tuple[Delivery, str]] = field(default_factory=list)
+    """Packets the broker refused: its log line, and the client's id."""
+
+
+def read(deliveries: Iterable[Delivery]) -> Reading:
+    """Read envelopes up to `MOST_VALUES`; a bad one is set aside with its reason and harms no neighbour."""
+    reading = Reading()
+    values = 0
+    for delivery in deliveries:
+        if values > MOST_VALUES:
+            break
+        reading.taken += 1
+        if topic.is_broker_log(delivery.topic):
+            client = topic.oversize_client(delivery.body)
+            if client is not None:
+                reading.oversize.append((delivery, client))
+            continue
+        try:
+            address = topic.parse(delivery.topic)
+        except DecodeError as error:
+            reading.refusals.append(Refusal.of(delivery, error))
+            continue
+        arrived = _read_one(delivery, address)
+        if isinstance(arrived, Arrived):
+            reading.arrived.append(arrived)
+            values += _values_in(arrived.message)
+        else:
+            reading.refusals.append(arrived)
+    return reading
+
+
+def _values_in(message: Readable) -> int:
+    """How many values a message may decode to, roughly."""
+    if isinstance(message, CanMessage):
+        return _VALUES_PER_FRAME * len(message)
+    return len(message) if isinstance(message, SignalsMessage) else 0
+
+
+def _read_one(delivery: Delivery, address: topic.Address) -> Arrived | Refusal:
+    boot = seq = None
+    try:
+        if address.kind == "gbt32960":
+            raise NotYetDecodedError("GB/T 32960 packets are kept until they can be read")
+        message = envelope.decode(address.kind, delivery.body)
+        if message.envelope.vin != address.vin:
+            raise VinMismatchError("the VIN of a body is its topic's, got another one")
+        boot, seq = message.envelope.boot, message.envelope.seq
+        readable = _readable(message)
+    except DecodeError as error:
+        return Refusal.of(delivery, error, vin=address.vin, boot=boot, seq=seq)
+    return Arrived(delivery, address.vin, readable, hash_of(delivery.body))
+
+
+def _readable(message: Message) -> Readable:
+    if isinstance(message, DiagMessage):
+        raise NotYetDecodedError("diagnostic answers are kept until they can be read")
+    if isinstance(message, DtcMessage):
+        codes = (reading.dtc.code for ecu in message.ecus for reading in ecu.readings)
+        _require_words(chain((ecu.ecu for ecu in message.ecus), codes))
+    return message
+
+
+def _require_words(words: Iterable[str]) -> None:
+    """PostgreSQL's text holds no zero byte, and nobody's code has one."""
+    if any("\x00" in word for word in words):
+        raise WrongTypeError("names of ECUs and codes have no zero byte, got one")

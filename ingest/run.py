@@ -1,0 +1,156 @@
+"""The loop: batches from the door into the store, for as long as the process lives."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from ingest.batcher import Batch, Batcher, Limits
+from ingest.committer import Committer, StoppedError
+from ingest.metrics import Metrics, Tally
+from ingest.mqtt import Broker, Door
+from ingest.pipeline import Line
+
+log: Final = structlog.get_logger(__name__)
+
+_TICK_S: Final = 1.0
+_SILENT_S: Final = 300.0
+"""Without a message for so long, the log says so."""
+_AWAY_S: Final = 30.0
+"""Without broker or database for so long, the log says so, again and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where to listen and to write, and how much at once."""
+
+    database_url: str
+    broker: Broker
+    client_id: str = "odocare-ingest"
+    """Names the broker's session: one process at a time may use it."""
+    limits: Limits = field(default_factory=Limits)
+
+
+async def run(
+    options: Options,
+    line: Line,
+    metrics: Metrics,
+    *,
+    stop: asyncio.Event,
+    on_ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Receive, store, acknowledge, until `stop` is set; then finish the batch in hand and leave.
+
+    Raises `MigrationError` where the schema is not this version's.
+    """
+    batcher = Batcher(options.limits)
+    door = Door(
+        options.broker,
+        batcher,
+        client_id=options.client_id,
+        receive_maximum=2 * options.limits.messages,
+        on_ready=on_ready,
+    )
+    async with Committer(options.database_url, line, metrics, stop) as committer:
+        watch = _Watch(door, batcher, committer, metrics)
+        batch = None
+        try:
+            await committer.prepare()
+            async with asyncio.TaskGroup() as tasks:
+                others = [tasks.create_task(door.run()), tasks.create_task(watch.run())]
+                batch = await _keep_storing(batcher, door, committer, watch, stop)
+                for task in others:
+                    task.cancel()
+        except StoppedError:
+            pass
+        if batch is not None:
+            batcher.done(batch)  # the door is closed by now: this acknowledges nothing
+    watch.tell()
+    log.info("stopped")
+
+
+async def _keep_storing(
+    batcher: Batcher, door: Door, committer: Committer, watch: "_Watch", stop: asyncio.Event
+) -> Batch | None:
+    """Store batch after batch until told to stop; returns the batch that was in hand and is not stored."""
+    while (batch := await _next(batcher, stop)) is not None:
+        try:
+            watch.tally.add(await committer.commit(batch.deliveries))
+        except StoppedError:
+            return batch
+        batcher.done(batch)
+        door.relieve()
+    await door.flush()
+    return None
+
+
+async def _next(batcher: Batcher, stop: asyncio.Event) -> Batch | None:
+    """The next batch; None when told to stop."""
+    if stop.is_set():
+        return None
+    taking, stopping = asyncio.create_task(batcher.take()), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({taking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return taking.result() if taking.done() else None
+    finally:
+        taking.cancel()
+        stopping.cancel()
+
+
+class _Watch:
+    """Tells log and metrics how it goes; one line a second at most, none while nothing comes."""
+
+    def __init__(self, door: Door, batcher: Batcher, committer: Committer, metrics: Metrics) -> None:
+        self._door = door
+        self._batcher = batcher
+        self._committer = committer
+        self._metrics = metrics
+        self._sessions_lost = 0
+        self._warned_at = 0.0
+        self.tally = Tally()
+        """Of the batches since it was told last."""
+
+    async def run(self) -> None:
+        """Look every second until cancelled."""
+        while True:
+            await asyncio.sleep(_TICK_S)
+            state = self._door.state
+            self._metrics.connected.set(state.connected)
+            self._metrics.waiting_bytes.set(self._batcher.waiting_bytes)
+            self._metrics.sessions_lost.inc(state.sessions_lost - self._sessions_lost)
+            self._sessions_lost = state.sessions_lost
+            self.tell()
+            self._warn()
+
+    def tell(self) -> None:
+        """One line about what was stored since the last one."""
+        tally, self.tally = self.tally, Tally()
+        if tally.received or tally.broker_refused:
+            log.info(
+                "batches stored",
+                received=tally.received,
+                stored=tally.stored,
+                doubled=tally.doubled,
+                rejected=tally.rejected,
+                frames=tally.frames,
+                values=tally.values,
+                waiting_bytes=self._batcher.waiting_bytes,
+                **({"reasons": tally.by_reason} if tally.by_reason else {}),
+            )
+
+    def _warn(self) -> None:
+        now = asyncio.get_running_loop().time()
+        state, away = self._door.state, self._committer.away_since
+        if not state.connected and now - state.since > _AWAY_S:
+            self._say(now, _AWAY_S, "no broker", since_s=now - state.since)
+        elif away is not None and now - away > _AWAY_S:
+            self._say(now, _AWAY_S, "no database; nothing is acknowledged", since_s=now - away)
+        elif state.connected and now - max(state.last_message_at, state.since) > _SILENT_S:
+            self._say(now, _SILENT_S, "no message", since_s=now - max(state.last_message_at, state.since))
+
+    def _say(self, now: float, every_s: float, what: str, *, since_s: float) -> None:
+        if now - self._warned_at >= every_s:
+            self._warned_at = now
+            log.warning(what, since_s=round(since_s))

@@ -1,0 +1,57 @@
+"""Topics of the wire contract: `tbox/v1/{vin}/up/{kind}`, and the broker's own log."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from vehicle.errors import BadTopicError, DecodeError
+from vehicle.vin import Vin, parse_vin
+
+UP: Final = "tbox/v1/+/up/#"
+"""Everything vehicles send."""
+BROKER_LOG: Final = "$SYS/broker/log/#"
+"""Mosquitto's log as messages (`log_dest topic`); the only way it tells what it refused."""
+KINDS: Final = frozenset({"can", "signals", "dtc", "diag", "gbt32960"})
+
+_OVERSIZE: Final = re.compile(r"Client (?P<client>.+) disconnected due to oversize packet\.?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Who sent a message, and what kind it is."""
+
+    vin: Vin
+    kind: str
+
+
+def parse(topic: str) -> Address:
+    """Read a vehicle's topic. Raises `BadTopicError`, whose text repeats nothing of the topic."""
+    parts = topic.split("/")
+    if len(parts) != 5 or parts[:2] != ["tbox", "v1"] or parts[3] != "up":
+        raise BadTopicError("a topic is tbox/v1/{vin}/up/{kind}")
+    if parts[4] not in KINDS:
+        raise BadTopicError(f"a topic's kind is one of {', '.join(sorted(KINDS))}")
+    try:
+        vin = parse_vin(parts[2])
+    except DecodeError:
+        raise BadTopicError("a topic's VIN has 17 characters of A-Z without I, O, Q and 0-9") from None
+    if vin != parts[2]:
+        raise BadTopicError("a topic's VIN is in upper case")
+    return Address(vin, parts[4])
+
+
+def kind_of(topic: str) -> str:
+    """The kind a topic names, for counting: `other` for what the contract does not have."""
+    kind = topic.rsplit("/", 1)[-1]
+    return kind if kind in KINDS else "other"
+
+
+def is_broker_log(topic: str) -> bool:
+    """Whether the broker speaks about itself."""
+    return topic.startswith("$SYS/")
+
+
+def oversize_client(log_line: bytes) -> str | None:
+    """The client id of a log line that says a packet was refused for its size; None for other lines."""
+    found = _OVERSIZE.search(log_line.decode(errors="replace").strip())
+    return None if found is None else found["client"].replace("\x00", "")

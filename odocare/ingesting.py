@@ -1,0 +1,92 @@
+"""Puts ingest together out of the settings, and runs it until the process is told to stop."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import structlog
+from prometheus_client import start_http_server
+
+from ingest import replay as replaying
+from ingest import run as ingest_run
+from ingest.lexicon import Lexicon
+from ingest.metrics import Metrics
+from ingest.mqtt import Broker
+from ingest.pipeline import Line
+from ingest.replay import Replayed
+from ingest.run import Options
+from odocare import wiring
+from odocare.settings import Settings
+from store import rejects
+from store.pool import Connection
+from store.sealed import Seal, read_or_make_key
+
+log = structlog.get_logger(__name__)
+
+_PAGE = 500
+"""Rejects read at once."""
+
+
+def line(settings: Settings) -> Line:
+    """What messages are read and sealed with; makes the key file on first use."""
+    lexicon = Lexicon.of(wiring.catalogue(), wiring.codebooks(), wiring.dtc_table())
+    return Line(lexicon, seal(settings))
+
+
+def seal(settings: Settings) -> Seal:
+    """What refused messages are sealed with."""
+    return Seal(read_or_make_key(key_file(settings)))
+
+
+def key_file(settings: Settings) -> Path:
+    """Where the sealing key lies."""
+    return settings.key_file or settings.home / "keys" / "store.key"
+
+
+def options(settings: Settings, client_id: str) -> Options:
+    """Where to listen and to write. Raises `SettingsError`."""
+    return Options(
+        database_url=wiring.database_url(settings),
+        broker=Broker.parse(wiring.mqtt_url(settings)),
+        client_id=client_id,
+    )
+
+
+async def serve(wanted: Options, by: Line, *, metrics_port: int | None, on_ready: Callable[[], None]) -> None:
+    """Ingest until SIGTERM or SIGINT; the batch in hand is finished first."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    metrics = Metrics()
+    if metrics_port is not None:
+        start_http_server(metrics_port, addr="127.0.0.1", registry=metrics.registry)
+        log.info("metrics", url=f"http://127.0.0.1:{metrics_port}/metrics")
+    await ingest_run.run(wanted, by, metrics, stop=stop, on_ready=on_ready)
+
+
+async def replay(
+    conn: Connection,
+    by: Line,
+    reject_ids: Sequence[int],
+    reason: str | None,
+    advance: Callable[[int], None],
+) -> list[Replayed]:
+    """Replay the rejects of these numbers; without numbers, all that wait, or those of one reason.
+
+    Raises `NotFoundError` for a number that is none; what was replayed before it stays replayed.
+    """
+    done = []
+    if reject_ids:
+        for reject_id in reject_ids:
+            done.append(await replaying.replay(conn, await rejects.one(conn, reject_id), by))
+            advance(1)
+        return done
+    after = 0
+    while page := await rejects.waiting(conn, reason=reason, after=after, limit=_PAGE):
+        for one in page:
+            done.append(await replaying.replay(conn, one, by))
+            advance(1)
+        after = page[-1].id
+    return done
