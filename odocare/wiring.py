@@ -1,5 +1,8 @@
 """Builds what the commands need out of the settings and the shipped data files."""
 
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,6 +18,8 @@ from vehicle.signal import Catalogue
 
 if TYPE_CHECKING:
     from decoders.codebook import Codebooks
+    from odocare.judgement import Judge
+    from rules.rule import RuleBook
 
 
 def database_url(settings: Settings) -> str:
@@ -59,3 +64,52 @@ def codebooks() -> "Codebooks":
 def dtc_table() -> DtcTable:
     """What the fault codes mean that this version knows."""
     return DtcTable.from_toml(dbc.read("dtc.toml"), where="dbc/dtc.toml")
+
+
+def rule_texts(folder: Path | None = None) -> dict[str, str]:
+    """The rules' files by name: those of a folder, or else the catalogue that ships with this version.
+
+    Bytes that are not UTF-8 become lone surrogates, which `rules.book.load` refuses with the line.
+    """
+    where: Traversable = files("rules") / "catalogue" if folder is None else folder
+    return {
+        file.name: file.read_bytes().decode("utf-8", errors="surrogateescape").removeprefix("\ufeff")
+        for file in sorted(where.iterdir(), key=lambda each: each.name)
+        if file.name.endswith(".toml") and file.is_file()
+    }
+
+
+def rule_book(folder: Path | None = None) -> "RuleBook":
+    """The rules that may run; `problems` says what is wrong with the others."""
+    from rules import book  # Polars takes its time too
+
+    return book.load(rule_texts(folder))
+
+
+def judge(settings: Settings) -> "Judge":
+    """What evaluations judge by: the rules that load, the models' constants, the words for codes."""
+    from maintenance.parameters import DEFAULT
+    from odocare.judgement import Judge
+    from rules import book
+
+    texts = rule_texts()
+    rules = book.load(texts)
+    return Judge(
+        site=settings.site,
+        book=rules,
+        bodies={(rule.id, rule.version): texts[f"{rule.id}.toml"] for rule in rules.rules},
+        parameters=DEFAULT,
+        code_names=_code_names(dtc_table()),
+    )
+
+
+def _code_names(table: DtcTable) -> dict[str, dict[str, str]]:
+    """Language, then fault code as `Dtc.code` spells it, to the code with its meaning."""
+    codes = {
+        key[0] if len(key) == 1 else f"SPN {key[0]} FMI {key[1]}": meaning
+        for key, meaning in table.by_key.items()
+    }
+    return {
+        "zh": {code: f"{code} {meaning.zh}" for code, meaning in codes.items()},
+        "en": {code: f"{code} {meaning.en}" for code, meaning in codes.items()},
+    }

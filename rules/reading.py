@@ -66,38 +66,35 @@ class _Reader:
     problems: list[RuleProblem] = field(default_factory=list)
 
     def rule(self) -> Rule | None:
-        """The rule; None or not to be used where problems were noted."""
+        """The rule; None, or not to be used, where problems were noted."""
         self.keys()
         self.identity()
         table = self.table()
         severity, trigger = self.word("severity", Severity), self.word("trigger", TriggerType)
         job, source = self.code("job"), self.text("source")
-        if table is not None and trigger is not None and table.name not in TABLES_OF[trigger]:
-            fitting = ", ".join(sorted(TABLES_OF[trigger]))
-            self.note(
-                f"trigger {trigger} cannot come from table {table.name}, only from {fitting}", "trigger"
-            )
         lead_d = self.lead_d(trigger)
         if table is None:
             return None
-        opens, clears = self.condition("when", table), self.condition("clear", table)
-        hold, keep = self.span("for", table), self.span("keep", table)
+        self.fitting(trigger, table)
         say, names = self.say(table)
         trials = self.trials(table)
-        if self.problems or opens is None or severity is None or trigger is None:
+        problems_n = len(self.problems)
+        opens, clears = self.condition("when", table), self.condition("clear", table)
+        hold, keep = self.span("for", table), self.span("keep", table)
+        if opens is None or len(self.problems) > problems_n:
             return None
         rule = Rule(
-            id=self.document["id"],
+            id=str(self.document.get("id", "")),
             on=table.name,
             version=_version(self.document),
             when=opens.text,
             clear=None if clears is None else clears.text,
-            severity=severity,
-            trigger=trigger,
+            severity=severity or Severity.INFO,  # with a problem noted, it only runs the tests
+            trigger=trigger or TriggerType.FAULT,
             job=job,
             source=source,
             say=say,
-            placeholders=names,
+            placeholders=names if not self.problems else (),
             lead_d=lead_d,
             hold=hold,
             keep=keep,
@@ -106,6 +103,13 @@ class _Reader:
         )
         self.run(rule, trials)
         return rule
+
+    def fitting(self, trigger: TriggerType | None, table: FeatureTable) -> None:
+        if trigger is not None and table.name not in TABLES_OF[trigger]:
+            fitting = ", ".join(sorted(TABLES_OF[trigger]))
+            self.note(
+                f"trigger {trigger} cannot come from table {table.name}, only from {fitting}", "trigger"
+            )
 
     def note(self, message: str, *path: str | int) -> None:
         self.problems.append(RuleProblem(self.file, self.lines.find(*path), message))
@@ -227,8 +231,8 @@ class _Reader:
         trials = []
         for place, each in enumerate(given):
             trial, problems = read_trial(each, table)
-            for problem in problems:
-                self.note(problem, "test", place, "rows" if "column" in problem else "title")
+            for key, problem in problems:
+                self.note(problem, "test", place, key)
             if trial is not None:
                 trials.append((place, trial))
         if given and not any("opens_on_day" in each or "closes_on_day" in each for each in given):

@@ -33,22 +33,25 @@ class Trial:
     never_opens: bool
 
 
-def read_trial(given: Mapping[str, Any], table: FeatureTable) -> tuple[Trial | None, list[str]]:
-    """A `[[test]]` as a trial, or what is wrong with it."""
-    problems = [f"a test has no key {key!r}{did_you_mean(key, _KEYS)}" for key in given if key not in _KEYS]
+def read_trial(given: Mapping[str, Any], table: FeatureTable) -> tuple[Trial | None, list[tuple[str, str]]]:
+    """A `[[test]]` as a trial, or what is wrong with it: the key, and why."""
+    problems = [
+        (key, f"a test has no key {key!r}{did_you_mean(key, _KEYS)}") for key in given if key not in _KEYS
+    ]
     title, rows = given.get("title"), given.get("rows")
     if not isinstance(title, str) or not title.strip():
-        problems.append("a test has a title: what it shows, as a sentence")
+        problems.append(("title", "a test has a title: what it shows, as a sentence"))
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        problems.append("a test has rows, as in rows = [{day = 0, …}, {day = 1, …}]")
+        problems.append(("rows", "a test has rows, as in rows = [{day = 0, …}, {day = 1, …}]"))
         rows = []
-    problems += [problem for row in rows for problem in _row_problems(row, table)]
+    for number, row in enumerate(rows, start=1):
+        problems += [("rows", f"row {number}: {problem}") for problem in _row_problems(row, table)]
     days = [row["day"] for row in rows if _is_day(row.get("day"))]
     if any(later < earlier for earlier, later in pairwise(days)):
-        problems.append("the rows of a test rise by day")
+        problems.append(("rows", "the rows of a test rise by day"))
     problems += _expectation_problems(given)
     if problems:
-        return None, list(dict.fromkeys(problems))
+        return None, problems
     return Trial(
         title=str(title),
         rows=tuple(rows),
@@ -66,15 +69,14 @@ def _is_day(value: object) -> bool:
     return isinstance(value, int | float) and _is_number(value) and abs(value) <= _MOST_DAYS
 
 
-def _expectation_problems(given: Mapping[str, Any]) -> list[str]:
+def _expectation_problems(given: Mapping[str, Any]) -> list[tuple[str, str]]:
     days = [key for key in ("opens_on_day", "closes_on_day") if key in given]
-    problems = [f"{key} is a number" for key in days if not _is_day(given[key])]
+    problems = [(key, f"{key} is a number") for key in days if not _is_day(given[key])]
     if "never_opens" in given and given["never_opens"] is not True:
-        problems.append("never_opens is true or left out")
+        problems.append(("never_opens", "never_opens is true or left out"))
     if ("never_opens" in given) == bool(days):
-        problems.append(
-            "a test expects either opens_on_day and closes_on_day (one or both), or never_opens = true"
-        )
+        expected = "opens_on_day, closes_on_day or both, or else never_opens = true"
+        problems.append(("title", f"a test expects {expected}"))
     return problems
 
 

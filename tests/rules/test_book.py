@@ -1,0 +1,166 @@
+import pytest
+
+from rules.book import load
+from rules.rule import RuleProblem
+
+GOOD = """\
+id = "crank-weak"
+on = "vehicle"
+when = "crank_rel_v < -0.8 and ambient_degc > -10"
+clear = "crank_rel_v > -0.5"
+for = "3 d"
+keep = "7 d"
+severity = "soon"
+trigger = "wear"
+job = "battery-test"
+source = "limit: demo vehicle, invented"
+[say]
+zh = "起动电压比本车基线低 {crank_rel_v} V"
+en = "Cranking voltage {crank_rel_v} V below this car's own baseline"
+[[test]]
+title = "three weak days open it"
+rows = [
+  {day = 0, crank_rel_v = -0.9, ambient_degc = 9},
+  {day = 1, crank_rel_v = -0.9, ambient_degc = 9},
+  {day = 3, crank_rel_v = -0.95, ambient_degc = 9},
+]
+opens_on_day = 3
+[[test]]
+title = "frost explains it"
+rows = [{day = 0, crank_rel_v = -0.9, ambient_degc = -20}]
+never_opens = true
+"""
+
+
+def problems(*changes: tuple[str, str], file: str = "crank-weak.toml") -> list[RuleProblem]:
+    text = GOOD
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    book = load({file: text})
+    assert bool(book.problems) != bool(book.rules)
+    return list(book.problems)
+
+
+def test_a_good_rule_loads_with_all_it_says() -> None:
+    (rule,) = load({"crank-weak.toml": GOOD}).rules
+    assert (rule.id, rule.on, rule.severity, rule.trigger) == ("crank-weak", "vehicle", "soon", "wear")
+    assert (rule.hold and rule.hold.text, rule.keep and rule.keep.text) == ("3 d", "7 d")
+    assert rule.placeholders == ("crank_rel_v",)
+    assert rule.evidence == ("crank_rel_v", "ambient_degc")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "reason"),
+    [
+        ('on = "vehicle"', 'on = vehicle"', 2, "not TOML: Invalid value"),
+        ('job = "battery-test"', "", 1, "missing key 'job'"),
+        ('source = "limit: demo vehicle, invented"', "", 1, "missing key 'source'"),
+        (
+            'source = "limit: demo vehicle, invented"',
+            'source = " "',
+            10,
+            "source is a text that is not empty",
+        ),
+        ("keep = ", "kepp = ", 6, "unknown key 'kepp' (did you mean 'keep'?)"),
+        ('id = "crank-weak"', 'id = "crank-week"', 1, "the file's name says 'crank-weak'"),
+        ('id = "crank-weak"', 'id = "Crank Weak"', 1, "small letters, digits and hyphens"),
+        ('"vehicle"', '"vehicles"', 2, "unknown table 'vehicles' (did you mean 'vehicle'?)"),
+        ("crank_rel_v < -0.8", "crank_rel < -0.8", 3, "when: table vehicle has no column 'crank_rel'"),
+        ("crank_rel_v < -0.8", "crank_rel_v < '-0.8'", 3, "compared with '-0.8', a text"),
+        ("crank_rel_v < -0.8 and ambient_degc > -10", "crank_rel_v", 3, "a condition is true or false"),
+        ("crank_rel_v < -0.8 and ambient_degc > -10", "1 < 2", 3, "reads no column"),
+        ("crank_rel_v < -0.8", "min(crank_rel_v) < -0.8", 3, "not allowed in a condition: an aggregate"),
+        ("crank_rel_v > -0.5", "crank_rel_v > ", 4, "clear: not an SQL condition"),
+        ('"3 d"', '"3 days"', 5, "for: expected a number and a unit"),
+        ('"3 d"', "3", 5, "for is a text that is not empty, got 3"),
+        ('"7 d"', '"0 km"', 6, "keep: '0 km'"),
+        ('"soon"', '"son"', 7, "unknown severity 'son' (did you mean 'soon'?)"),
+        ('"wear"', '"ware"', 8, "unknown trigger 'ware' (did you mean 'wear'?)"),
+        ('"wear"', '"recall"', 8, "trigger recall cannot come from table vehicle, only from campaign"),
+        ('"battery-test"', '"battery test"', 9, "job is small letters, digits and hyphens"),
+        ("[say]", "lead_d = [3, 14]\n[say]", 11, "lead_d falls"),
+        ("[say]", 'lead_d = ["3"]\n[say]', 11, "lead_d is a list of whole days"),
+        ("{crank_rel_v} V below", "{crank_rel} V below", 13, "did you mean 'crank_rel_v'?"),
+        ("{crank_rel_v} V below", "below", 13, "{crank_rel_v} stands in zh but not in en"),
+        ('zh = "起动电压比本车基线低 {crank_rel_v} V"', "", 11, "say: zh is missing or empty"),
+        ('en = "Cranking', 'fr = "x"\nen = "Cranking', 13, "unknown language 'fr'"),
+        ("opens_on_day = 3", "opens_on_day = 1", 14, "it should open on day 1, it opened on day 3"),
+        ("never_opens = true", "opens_on_day = 0", 22, "it should open on day 0, it never opened"),
+        ("never_opens = true", "never_opens = false", 25, "never_opens is true or left out"),
+        ("never_opens = true", "", 23, "a test expects opens_on_day"),
+        ("opens_on_day = 3", "opens_on_day = 3\nnever_opens = true", 15, "a test expects opens_on_day"),
+        ("opens_on_day = 3", "opens_on_day = 3\ncloses_on_day = 4", 14, "it never closed"),
+        ("opens_on_day = 3", 'opens_on_day = "3"', 21, "opens_on_day is a number"),
+        ("opens_on_day = 3", "open_on_day = 3", 21, "did you mean 'opens_on_day'?"),
+        ("{day = 1,", "{day = 9,", 16, "the rows of a test rise by day"),
+        ("{day = 1,", "{", 16, "a row of a test has a day"),
+        ("{day = 1,", "{day = inf,", 16, "a row of a test has a day"),
+        ("day = 1, crank_rel_v", "day = 1, crank_rel", 16, "table vehicle has no column 'crank_rel'"),
+        ("crank_rel_v = -0.95", 'crank_rel_v = "low"', 16, "crank_rel_v is a number, got 'low'"),
+        ("crank_rel_v = -0.95", "visits_n = 1.5", 16, "visits_n is a whole number"),
+        ("crank_rel_v = -0.95", 'climate = "wet"', 16, "climate is never 'wet'"),
+        ('title = "frost explains it"', "", 22, "a test has a title"),
+    ],
+)
+def test_what_is_wrong_is_refused_with_its_line(old: str, new: str, line: int, reason: str) -> None:
+    found = problems((old, new))
+    assert [(each.file, each.line) for each in found if reason in each.message] == [("crank-weak.toml", line)]
+
+
+def test_all_problems_are_told_at_once() -> None:
+    found = problems(
+        ('"vehicle"', '"vehicle"\ncolour = 1'),
+        ("crank_rel_v < -0.8", "crank < -0.8 and voltage > 1"),
+        ('"7 d"', '"7 weeks"'),
+        ("{crank_rel_v} V below", "{wear}"),
+    )
+    assert len(found) >= 5
+
+
+def test_a_rule_is_tested_both_ways() -> None:
+    opens, stays = GOOD.split("[[test]]")[1:]
+    assert "no test opens the rule" in problems(("[[test]]" + opens, ""))[0].message
+    assert "no test leaves the rule closed" in problems(("[[test]]" + stays, ""))[0].message
+    assert "missing key 'test'" in problems(("[[test]]" + opens, ""), ("[[test]]" + stays, ""))[0].message
+
+
+def test_a_failing_test_tells_what_the_condition_made_of_each_row() -> None:
+    (found,) = problems((", ambient_degc = 9", ""))
+    assert "when: day 0 unknown, day 1 unknown, day 3 unknown" in found.message
+    assert "no row gives ambient_degc" in found.message
+
+
+def test_a_half_written_file_is_refused_and_the_others_go_on() -> None:
+    for end in range(0, len(GOOD) - 2, 37):
+        book = load({"crank-weak.toml": GOOD, "half.toml": GOOD[:end]})
+        assert [rule.id for rule in book.rules] == ["crank-weak"]
+        assert {each.file for each in book.problems} == {"half.toml"}
+
+
+def test_a_file_that_is_not_utf_8_is_refused_with_the_line() -> None:
+    text = GOOD.encode("gbk").decode("utf-8", errors="surrogateescape")
+    (found,) = load({"crank-weak.toml": text}).problems
+    assert (found.line, found.message) == (12, "the file is not UTF-8: save it as UTF-8")
+
+
+def test_a_rule_that_stands_twice_does_not_run_at_all() -> None:
+    book = load({"a/crank-weak.toml": GOOD, "b/crank-weak.toml": GOOD})
+    assert book.rules == ()
+    assert [each.message for each in book.problems] == [
+        "id 'crank-weak' also stands in b/crank-weak.toml",
+        "id 'crank-weak' also stands in a/crank-weak.toml",
+    ]
+
+
+def test_the_version_is_that_of_the_content_and_not_of_layout_and_tests() -> None:
+    def version(text: str) -> str:
+        return load({"crank-weak.toml": text}).rules[0].version
+
+    assert version("# a comment\n" + GOOD.replace("frost explains", "cold explains")) == version(GOOD)
+    assert version(GOOD.replace("-0.8", "-0.7")) != version(GOOD)
+    assert version(GOOD.replace("Cranking", "Starting")) != version(GOOD)
+
+
+def test_windows_line_ends_are_fine() -> None:
+    assert load({"crank-weak.toml": GOOD.replace("\n", "\r\n")}).problems == ()
