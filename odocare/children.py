@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -72,3 +73,11 @@ def wait_ready(child: Child, ready: Path, *, within_s: float = 30.0) -> str:
             raise StackError(f"`odocare {child.name}` was not ready within {within_s:.0f} s, see {child.log}")
         time.sleep(_POLL_S)
     return ready.read_text()
+
+
+def free_port() -> int:
+    """A loopback port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
+from uuid import UUID
 
 from psycopg.rows import class_row
 
@@ -49,3 +50,12 @@ async def by_vin(conn: Connection, vins: Iterable[Vin]) -> dict[Vin, VehicleRef]
         await conn.execute(ADD, {"vins": sorted(missing)})
         found |= await known(conn, missing)
     return found
+
+
+PUBLIC_ID: Final = "select public_id from vehicle where vin = %(vin)s"
+
+
+async def public_id(conn: Connection, vin: Vin) -> UUID | None:
+    """The random id that stands for a vehicle outside; None where it never sent and is not registered."""
+    row = await (await conn.execute(PUBLIC_ID, {"vin": vin})).fetchone()
+    return row[0] if row else None
