@@ -17,7 +17,7 @@ from vehicle.errors import StackError
 OUTSIDE: Final = Path("/var/lib")
 """Where the servers' folder goes when root's checkout is closed to others; /var/tmp is swept by age."""
 _RECORD: Final = "place"
-_INSIDE: Final = "inside"
+_INSIDE, _OUTSIDE = "inside", "outside"
 _ENVIRONMENT: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "TZ": "GMT"}
 
 
@@ -136,8 +136,8 @@ def find_place(home: Path) -> Place:
         account = _account(home)
         record = home / _RECORD
         recorded = record.read_text(encoding="utf-8") if record.is_file() else ""
-        if not recorded:
-            recorded = _INSIDE if Place(home, home, account).is_reachable() else "outside"
+        if recorded not in (_INSIDE, _OUTSIDE):
+            recorded = _INSIDE if Place(home, home, account).is_reachable() else _OUTSIDE
             record.write_text(recorded, encoding="utf-8")
             give_to_owner(record)
         return Place(home, home if recorded == _INSIDE else _outside(home), account)

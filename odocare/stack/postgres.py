@@ -14,6 +14,7 @@ from odocare.stack.state import SUPERUSER
 from vehicle.errors import StackError
 
 _TRIES: Final = 5
+_ORPHANS_S: Final = 10
 _LOG_LIMIT_BYTES: Final = 16 << 20
 _ZONES: Final = "zoneinfo"
 """Set-up's PostgreSQL reads the time zones from this folder of its data (deploy/runtime.py)."""
@@ -150,17 +151,17 @@ class Cluster:
             return log.read() or tool.stdout
 
     def _drop_stale_pid_file(self) -> None:
-        """Remove a pid file whose number now belongs to a process that is not PostgreSQL.
+        """Remove the pid file of a killed cluster once none of its processes is left.
 
-        PostgreSQL itself takes care of all other stale ones, and it alone knows about shared memory.
+        PostgreSQL would take a zombie, or a stranger who got the number since, for its postmaster.
         """
         file = self.data / "postmaster.pid"
         if not file.is_file():
             return
-        number = file.read_text(encoding="utf-8").split("\n", 1)[0]
-        words = process.arguments(int(number)) if number.isdecimal() else []
-        if words and not Path(words[0]).name.startswith("postgres"):
-            file.unlink()
+        for pid in process.inside(self.data, "postgres"):  # orphans end when they notice
+            if not process.wait_gone(pid, within_s=_ORPHANS_S):
+                raise StackError(f"process {pid} of a killed PostgreSQL still uses {self.data}")
+        file.unlink()
 
     def _link_zones(self) -> None:
         zones = Path(*self.programs.parts[:-4]) / "share" / _ZONES  # Debian: usr/lib/postgresql/17/bin

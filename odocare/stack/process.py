@@ -26,6 +26,23 @@ def find(program: str, argument: Path) -> int | None:
     return next((pid for pid, parent in parents.items() if parent not in parents), None)
 
 
+def inside(folder: Path, name: str) -> list[int]:
+    """Processes called `name`-something that stand in `folder`."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        words = arguments(int(entry.name))
+        try:
+            if (
+                words
+                and Path(words[0]).name.startswith(name)
+                and (entry / "cwd").readlink() == folder.resolve()
+            ):
+                found.append(int(entry.name))
+        except OSError:  # another user's, or it ended while we looked
+            continue
+    return found
+
+
 def arguments(pid: int) -> list[str]:
     """What the process was started with; nothing where it has ended, a zombie included."""
     try:

@@ -1,6 +1,5 @@
 """Finds PostgreSQL 17 with TimescaleDB and Mosquitto 2; standard library only, set-up reads it too."""
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -41,10 +40,10 @@ class Search:
         return self.found
 
 
-def find_postgres(account: Account, runtime: Path) -> Search:
+def find_postgres(account: Account, runtime: Path, system: Path = Path("/")) -> Search:
     """PostgreSQL 17 with TimescaleDB that `account` can run: the system's, else the one in `runtime`."""
     misses = []
-    for folder in dict.fromkeys(_postgres_folders(runtime)):
+    for folder in dict.fromkeys(_postgres_folders(system, runtime)):
         version = _version([folder / "postgres", "--version"], _POSTGRES_VERSION, account)
         if version is None:
             misses.append(f"{folder}/postgres does not run as user {account.uid}")
@@ -57,10 +56,10 @@ def find_postgres(account: Account, runtime: Path) -> Search:
     return Search(None, tuple(misses))
 
 
-def find_mosquitto(account: Account, runtime: Path) -> Search:
+def find_mosquitto(account: Account, runtime: Path, system: Path = Path("/")) -> Search:
     """Mosquitto 2 that `account` can run: the system's, else the one in `runtime`."""
     misses = []
-    for program in _mosquitto_programs(runtime):
+    for program in dict.fromkeys(_mosquitto_programs(system, runtime)):
         version = _version([program, "-h"], _MOSQUITTO_VERSION, account)
         if version is None:
             misses.append(f"{program} does not run as user {account.uid}")
@@ -87,22 +86,23 @@ def _version(argv: list[str | Path], pattern: re.Pattern[str], account: Account)
     return match[1] if match else None
 
 
-def _postgres_folders(runtime: Path) -> Iterator[Path]:
+def _postgres_folders(*roots: Path) -> Iterator[Path]:
     on_path = shutil.which("postgres")
     if on_path:
-        yield Path(os.path.realpath(on_path)).parent
-    for root in (Path("/"), runtime):
+        yield Path(on_path).resolve().parent
+    for root in roots:
         versions = (root / "usr/lib/postgresql").glob("*/bin/postgres")
         yield from (program.parent for program in sorted(versions, reverse=True))
 
 
-def _mosquitto_programs(runtime: Path) -> Iterator[Path]:
-    on_path = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+def _mosquitto_programs(*roots: Path) -> Iterator[Path]:
+    on_path = shutil.which("mosquitto")
     if on_path:
-        yield Path(os.path.realpath(on_path))
-    ours = runtime / "usr/sbin/mosquitto"
-    if ours.is_file():
-        yield ours
+        yield Path(on_path).resolve()
+    for root in roots:
+        for folder in ("usr/sbin", "usr/local/sbin"):  # not on an ordinary user's PATH
+            if (root / folder / "mosquitto").is_file():
+                yield root / folder / "mosquitto"
 
 
 def _has_timescaledb(folder: Path) -> bool:
