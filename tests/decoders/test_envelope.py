@@ -3,6 +3,7 @@ import random
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,11 +12,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decoders import envelope, wire
-from decoders.envelope import CanMessage, DiagMessage, DtcMessage, Message, SignalsMessage, decode, encode
+from decoders import can, envelope, frames, wire
+from decoders.envelope import (
+    CanMessage,
+    DiagMessage,
+    DtcMessage,
+    Envelope,
+    Message,
+    SignalsMessage,
+    decode,
+    encode,
+)
+from odocare import wiring
 from tests.strategies import can_messages, dtc_messages, messages, signals_messages
 from vehicle.dtc import DtcStandard, DtcStatus
 from vehicle.errors import DecodeError
+from vehicle.vin import Vin
 
 HEAD: dict[str, Any] = {
     "v": 1,
@@ -378,3 +390,23 @@ def test_a_whole_message_of_the_largest_size_is_read() -> None:
     message = decode("can", body)
     assert isinstance(message, CanMessage)
     assert len(message) == n
+
+
+def test_golden_frames_mean_what_was_written_down() -> None:
+    body = (Path(__file__).parents[1] / "golden" / "wire" / "can.json").read_bytes()
+    message = decode("can", body)
+    assert isinstance(message, CanMessage)
+    assert message.envelope == Envelope(
+        Vin("A0DC00000N0000042"), 12, 345, 1_795_219_200_000_000, ack=True, resent=False
+    )
+    rows = can.decode(frames.join([message], [0]), wiring.codebooks().by_name("odo_petrol")).rows
+    path = wiring.catalogue().by_number
+    assert [
+        (path[number].path, t_us - message.envelope.t0_us, value)
+        for number, t_us, value in zip(
+            rows.signal.tolist(), rows.t_us.tolist(), rows.value.tolist(), strict=True
+        )
+    ] == [
+        ("Vehicle.TraveledDistance", 0, 12_345_600.0),
+        ("Vehicle.Chassis.Axle.Row2.Wheel.Right.Tire.Pressure", 20_000, 231.0),
+    ]
