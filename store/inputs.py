@@ -103,7 +103,7 @@ class Inputs:
 
     vehicles: list[VehicleRow]
     days: NDArray[np.void]
-    """Structured by `DAY_COLUMNS`, by vehicle and day; NaN is missing."""
+    """Structured by `DAY_COLUMNS`, by vehicle and day; all but these two are float64, NaN is missing."""
     visits: list[VisitRow]
     plans: list[PlanRow]
     faults: list[FaultRow]
@@ -123,8 +123,8 @@ DAY_COLUMNS: Final = {
     "day": ">i4",
     "odometer_first_km": ">f8",
     "odometer_last_km": ">f8",
-    "odometer_first_us": ">f8",
-    "odometer_last_us": ">f8",
+    "odometer_first_us": ">i8",
+    "odometer_last_us": ">i8",
     "starts_n": ">f8",
     "crank_min_v": ">f8",
     "rest_v": ">f8",
@@ -133,13 +133,14 @@ DAY_COLUMNS: Final = {
     "coolant_max_degc": ">f8",
     "oil_life_pct": ">f8",
 }
+"""Columns of a vehicle's days, in the order of the select, with their types on the wire."""
 DAYS: Final = b"""
     copy (
         select d.vehicle_id, d.day - date '1970-01-01',
             coalesce(d.odometer_first_km, 'NaN'),
             coalesce(d.odometer_last_km, 'NaN'),
-            coalesce((extract(epoch from d.odometer_first_at) * 1000000)::float8, 'NaN'),
-            coalesce((extract(epoch from d.odometer_last_at) * 1000000)::float8, 'NaN'),
+            coalesce(d.odometer_first_at, 'infinity'),
+            coalesce(d.odometer_last_at, 'infinity'),
             d.starts_n::float8,
             coalesce(d.crank_min_v, 'NaN'),
             coalesce(d.rest_v, 'NaN'),
@@ -196,7 +197,7 @@ async def read(conn: Connection, vehicle_ids: Sequence[int], *, as_of: datetime)
     wanted: dict[str, Any] = {"ids": list(vehicle_ids), "as_of": as_of}
     async with conn.cursor(row_factory=class_row(VehicleRow)) as cur:
         vehicles = await (await cur.execute(VEHICLES, wanted)).fetchall()
-    days = await columns.read(conn, DAYS, wanted, DAY_COLUMNS)
+    days = _native(await columns.read(conn, DAYS, wanted, DAY_COLUMNS))
     async with conn.cursor(row_factory=class_row(VisitRow)) as cur:
         visits = await (await cur.execute(VISITS, wanted)).fetchall()
     async with conn.cursor(row_factory=class_row(PlanRow)) as cur:
@@ -206,3 +207,22 @@ async def read(conn: Connection, vehicle_ids: Sequence[int], *, as_of: datetime)
     async with conn.cursor(row_factory=class_row(CampaignRow)) as cur:
         campaigns = await (await cur.execute(CAMPAIGNS, wanted)).fetchall()
     return Inputs(vehicles, days, visits, plans, faults, campaigns)
+
+
+_MOMENTS: Final = ("odometer_first_us", "odometer_last_us")
+_EPOCH_US: Final = 946_684_800_000_000
+"""PostgreSQL counts from 2000-01-01 UTC."""
+_INFINITY: Final = np.iinfo(np.int64).max
+
+
+def _native(rows: NDArray[np.void]) -> NDArray[np.void]:
+    """The wire's columns in this machine's byte order, moments as microseconds since 1970 UTC."""
+    whole = ("vehicle_id", "day")
+    days = np.empty(
+        len(rows), dtype=[(name, np.int64 if name in whole else np.float64) for name in DAY_COLUMNS]
+    )
+    for name in DAY_COLUMNS:
+        days[name] = rows[name]
+    for name in _MOMENTS:
+        days[name] = np.where(rows[name] == _INFINITY, np.nan, rows[name].astype(np.float64) + _EPOCH_US)
+    return days
