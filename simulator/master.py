@@ -17,7 +17,7 @@ from simulator.history import Span
 from simulator.holidays import EPOCH
 from simulator.maker import DEALERS, MODELS, RECALLS, SOURCE, Recall, plan_of
 from simulator.tbox import ZONE, begin_us, end_us
-from simulator.visits import HOUR_RATIO, WorkshopVisit
+from simulator.visits import BATTERY, HOUR_RATIO, WorkshopVisit
 from vehicle.day import at_of
 
 MARKET: Final = "CN"
@@ -142,7 +142,7 @@ def _visit_row(life: Life, visit: WorkshopVisit, number: int) -> list[object]:
         f"{max(odometer_km, np.ceil(first_km)):.0f}",
         vehicle.dealer.code,
         f"RO-{vehicle.slot:06d}-{vehicle.generation}-{number:03d}",
-        ";".join(visit.items),
+        ";".join(item for item in visit.items if item != BATTERY),  # no item of a plan: nothing restarts
         visit.finding or "",
     ]
 

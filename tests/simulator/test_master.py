@@ -77,6 +77,12 @@ def test_visits_fit_the_odometer_and_are_over(folder: Path) -> None:
     assert checked > 100
 
 
+def test_visits_name_items_of_the_plan_only(folder: Path) -> None:
+    planned = {row["item"] for row in rows(folder, "plans")}
+    done = {item for row in rows(folder, "visits") for item in row["items"].split(";") if item}
+    assert done == planned
+
+
 def test_repair_orders_are_unique_and_stay_when_time_goes_on(folder: Path, tmp_path: Path) -> None:
     before = {row["repair_order"]: row for row in rows(folder, "visits")}
     assert len(before) == len(rows(folder, "visits"))
