@@ -59,12 +59,8 @@ def simulate(
     from simulator.history import span
 
     asked = span(seed, vehicles, days, until.date() if until else None, now=datetime.now(UTC))
-    result: dict[str, Any] = {
-        "seed": seed,
-        "vehicles": vehicles,
-        "days": days,
-        "until": asked.until.isoformat(),
-    }
+    result: dict[str, Any] = {"seed": seed, "vehicles": vehicles, "days": days}
+    result["until"] = asked.until.isoformat()
     result |= _written(asked, master_data, write_capture)
     if not files_only:
         sent = _send(asked, None if dry_run else broker or _local_broker())

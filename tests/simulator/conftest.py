@@ -1,5 +1,6 @@
 """A broker of this room's own, which a test may stop, and vehicles that are lived once."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
@@ -47,12 +48,14 @@ class OwnBroker:
 
 @pytest.fixture(scope="session")
 def own_broker() -> Iterator[OwnBroker]:
-    home = REPOSITORY / ".odocare"
+    home = REPOSITORY / os.environ.get("ODOCARE_HOME", ".odocare")
     wanted = local.Wanted(database=False)
     try:
         with temporary_stack(home, wanted) as stack:
             yield OwnBroker(stack, replace(wanted, runtime=find_place(home).runtime, tester=TESTER))
     except StackError as error:
+        if os.environ.get("CI"):
+            raise
         pytest.skip(str(error))
 
 
