@@ -76,8 +76,8 @@ def test_replay_tells_what_it_sent_and_what_it_left_out(tmp_path: Path, broker_u
     assert result.exit_code == 0
 
 
-def test_people_are_told_when_nobody_listens(broker_url: str) -> None:
-    result = CliRunner().invoke(cli, ["simulate", *FLEET, "--broker", broker_url])
+def test_people_are_told_when_nobody_listens(own_broker: OwnBroker) -> None:
+    result = CliRunner().invoke(cli, ["simulate", *FLEET, "--broker", own_broker.simulator_url])
     assert "sent " in result.stdout
     assert "nobody had subscribed to" in result.stdout
 

@@ -30,8 +30,8 @@ async def test_every_message_arrives_once_and_in_order(broker_url: str) -> None:
     assert (publisher.delivery.refused, publisher.delivery.unheard) == ({}, 0)
 
 
-async def test_what_nobody_subscribed_to_is_counted(broker_url: str) -> None:
-    async with Publisher(broker_url) as publisher:
+async def test_what_nobody_subscribed_to_is_counted(own_broker: OwnBroker) -> None:
+    async with Publisher(own_broker.simulator_url) as publisher:
         for message in messages(f"tbox/v1/{uuid.uuid4().hex}/up/signals", 20):
             await publisher.send(message)
         await publisher.drain()
