@@ -233,7 +233,7 @@ async def _evaluate(
     known = await inputs.read(conn, ids, as_of=as_of)
     memory = Memory(
         states=await rule_states.of_vehicles(conn, ids),
-        open_findings=await findings.open_of(conn, ids),
+        findings=await findings.of_vehicles(conn, ids),
         predictions=await predictions.newest(conn, ids),
     )
     judged = await asyncio.to_thread(judge, known, memory, by, as_of=as_of)

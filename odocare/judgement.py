@@ -4,9 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -14,7 +12,7 @@ from crm.drafts import Case, Names, draft
 from crm.triggers import trigger_id
 from maintenance import due as due_dates
 from maintenance.parameters import UsageParameters
-from odocare import evaluation_inputs
+from odocare import evaluation_inputs, prediction_rows
 from rules import engine
 from rules.finding import Finding
 from rules.rule import Rule, RuleBook
@@ -24,10 +22,7 @@ from store.inputs import Inputs, VehicleRow
 from store.predictions import Prediction
 from store.rule_states import RuleStateRow
 from store.trigger_changes import Draft
-from vehicle.day import local_day
 from vehicle.prediction import DueDate
-
-MODEL: Final = "usage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +43,8 @@ class Memory:
     """What earlier evaluations of the same vehicles left."""
 
     states: Sequence[RuleStateRow]
-    open_findings: Sequence[FindingRow]
+    findings: Sequence[FindingRow]
+    """Stored ones, open and closed."""
     predictions: Sequence[Prediction]
 
 
@@ -61,6 +57,7 @@ class Judged:
     dropped: list[tuple[int, str]]
     """Vehicle and item without a prediction from now on."""
     findings: list[FindingRow]
+    """Only those that are new or changed."""
     closed: list[FindingKey]
     """Stored as open, but their subject, occasion or rule is no more."""
     states: list[RuleStateRow]
@@ -84,13 +81,14 @@ def judge(inputs: Inputs, memory: Memory, by: Judge, *, as_of: datetime) -> Judg
         if _is_kept(row.vehicle_id, row.rule_id, row.subject, by.book, rules, is_subject)
     ]
     vehicles = {row.id: row for row in inputs.vehicles}
-    fresh, dropped = _predictions(due, memory.predictions, vehicles, by.parameters, as_of)
+    fresh, dropped = prediction_rows.news(due, memory.predictions, vehicles, by.parameters, as_of)
     drafts = _drafts(live, inputs, due, vehicles, by, as_of)
-    closed = _closed(live, memory.open_findings, by.book, rules)
+    closed = _closed(live, memory.findings, by.book, rules)
+    stored = {row.key: row.content for row in memory.findings}
     return Judged(
         predictions=fresh,
         dropped=dropped,
-        findings=[_row(finding, as_of) for finding in live],
+        findings=[row for row in _rows(live, inputs, due, as_of) if stored.get(row.key) != row.content],
         closed=closed,
         states=states,
         drafts=drafts,
@@ -143,7 +141,9 @@ def _closed(
     """
     spoken_for = {_key(finding) for finding in live}
     return [
-        row.key for row in stored if row.key not in spoken_for and (row.rule_id in rules or not book.problems)
+        row.key
+        for row in stored
+        if row.closed_at is None and row.key not in spoken_for and (row.rule_id in rules or not book.problems)
     ]
 
 
@@ -165,7 +165,24 @@ def _key(finding: Finding) -> FindingKey:
     return (finding.vehicle_id, finding.rule_id, finding.subject, finding.occasion)
 
 
-def _row(finding: Finding, as_of: datetime) -> FindingRow:
+def _rows(
+    live: Sequence[Finding], inputs: Inputs, due: Sequence[DueDate], as_of: datetime
+) -> list[FindingRow]:
+    """Findings for the store, with the time of the reading that each value rests on."""
+    seen_at = {
+        (row.vehicle_id, evaluation_inputs.fault_subject(row)): row.last_seen_at for row in inputs.faults
+    }
+    seen_at |= {
+        (one.vehicle_id, one.item): as_of - timedelta(days=one.odometer_age_d)
+        for one in due
+        if one.odometer_age_d is not None
+    }
+    return [
+        _row(finding, seen_at.get((finding.vehicle_id, finding.subject), finding.read_at)) for finding in live
+    ]
+
+
+def _row(finding: Finding, read_at: datetime) -> FindingRow:
     return FindingRow(
         vehicle_id=finding.vehicle_id,
         rule_id=finding.rule_id,
@@ -175,7 +192,7 @@ def _row(finding: Finding, as_of: datetime) -> FindingRow:
         opened_at=finding.opened_at,
         closed_at=finding.closed_at,
         values=dict(finding.values),
-        read_at={"row": finding.read_at.isoformat(), "as_of": as_of.isoformat()},
+        read_at={"row": min(read_at, finding.read_at).isoformat()},
     )
 
 
@@ -232,66 +249,3 @@ def _names(
         }
         for row in inputs.vehicles
     }
-
-
-def _predictions(
-    due: Sequence[DueDate],
-    before: Sequence[Prediction],
-    vehicles: Mapping[int, VehicleRow],
-    parameters: UsageParameters,
-    as_of: datetime,
-) -> tuple[list[Prediction], list[tuple[int, str]]]:
-    """Predictions that say something new or are the first of their local day; and those that fell away."""
-    newest = {(row.vehicle_id, row.item): row for row in before}
-    now = [_prediction(one, parameters, as_of) for one in due]
-    fresh = [
-        row
-        for row in now
-        if _is_news(row, newest.get((row.vehicle_id, row.item)), ZoneInfo(vehicles[row.vehicle_id].tz))
-    ]
-    dropped = newest.keys() - {(row.vehicle_id, row.item) for row in now}
-    return fresh, sorted(dropped)
-
-
-def _is_news(row: Prediction, before: Prediction | None, zone: ZoneInfo) -> bool:
-    if before is None or local_day(row.as_of, zone) != local_day(before.as_of, zone):
-        return True
-    return _said(row) != _said(before)
-
-
-def _said(row: Prediction) -> tuple[object, ...]:
-    probability = None if row.due_probability is None else round(row.due_probability, 9)
-    return (
-        row.model,
-        row.model_version,
-        row.status,
-        row.cycle,
-        (row.p10_on, row.p20_on, row.p50_on, row.p90_on),
-        row.binding,
-        probability,
-        row.odometer_km,
-    )
-
-
-def _prediction(one: DueDate, parameters: UsageParameters, as_of: datetime) -> Prediction:
-    age_d = one.odometer_age_d
-    return Prediction(
-        vehicle_id=one.vehicle_id,
-        item=one.item,
-        as_of=as_of,
-        model=MODEL,
-        model_version=parameters.version,
-        status=one.status.value,
-        cycle=one.cycle,
-        is_first=one.is_first,
-        p10_on=one.p10_on,
-        p20_on=one.p20_on,
-        p50_on=one.p50_on,
-        p90_on=one.p90_on,
-        binding=None if one.binding is None else one.binding.value,
-        due_probability=one.probability_due_ratio,
-        km_left_p20=one.km_left_p20,
-        odometer_km=one.odometer_km,
-        odometer_at=None if age_d is None else as_of - timedelta(days=age_d),
-        evidence=dict(one.inputs),
-    )

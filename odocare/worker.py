@@ -1,8 +1,8 @@
 """The worker's life: evaluates what is touched as soon as it is, and everything once a day."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 import structlog
+from psycopg_pool import PoolTimeout
 
 from odocare.evaluate import evaluate_all, evaluate_touched, remember_rules
 from odocare.judgement import Judge
@@ -22,6 +23,7 @@ _POLL_S: Final = 5.0
 """Without a notification the list is looked at this often: held-back vehicles become free without one."""
 _NIGHT_POLL_S: Final = 60.0
 """The clock is looked at this often, so that a step of it costs a minute, not a day."""
+_OUTAGE_LEAST_S: Final = 1.0
 _OUTAGE_MOST_S: Final = 30.0
 
 
@@ -54,26 +56,25 @@ async def run(
     """Work until `stop` is set; a chunk that has begun is finished. `ready` is called once it listens."""
     await remember_rules(pool, by)
     wake = asyncio.Event()
-    listener = asyncio.create_task(_listen(database_url, wake, ready))
-    loops = [asyncio.create_task(_lasting(lambda: _touched(pool, by, wake, stop), stop))]
-    if nightly is not None:
-        loops.append(asyncio.create_task(_lasting(lambda: _nights(pool, by, nightly, stop), stop)))
-    try:
-        await asyncio.gather(*loops)
-    finally:
-        for task in (listener, *loops):
-            task.cancel()
-        with suppress(asyncio.CancelledError):
-            await listener
+    async with asyncio.TaskGroup() as tasks:
+        listener = tasks.create_task(_listen(database_url, wake, ready))
+        loops = [tasks.create_task(_lasting(lambda: _touched(pool, by, wake, stop), stop))]
+        if nightly is not None:
+            loops.append(tasks.create_task(_lasting(lambda: _nights(pool, by, nightly, stop), stop)))
+        await asyncio.wait(loops)
+        listener.cancel()
 
 
 async def _lasting(loop: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
-    """Run a loop again after the database was away."""
-    pause_s = 1.0
+    """Run a loop again after the database was away, with growing pauses while it stays away."""
+    pause_s = _OUTAGE_LEAST_S
     while not stop.is_set():
+        began_s = time.monotonic()
         try:
             await loop()
-        except psycopg.OperationalError as error:
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            if time.monotonic() - began_s > _OUTAGE_MOST_S:
+                pause_s = _OUTAGE_LEAST_S
             log.warning("database away", error=type(error).__name__, pause_s=pause_s)
             await _until(stop, pause_s)
             pause_s = min(pause_s * 2, _OUTAGE_MOST_S)
@@ -94,7 +95,7 @@ async def _listen(database_url: str, wake: asyncio.Event, ready: Callable[[], No
                     wake.set()
         except psycopg.OperationalError as error:
             log.warning("not listening", error=type(error).__name__)
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(_OUTAGE_LEAST_S)
 
 
 async def _touched(pool: Pool, by: Judge, wake: asyncio.Event, stop: asyncio.Event) -> None:

@@ -24,27 +24,32 @@ class FindingRow:
     closed_at: datetime | None
     values: dict[str, Any]
     read_at: dict[str, Any]
-    """When each value was read, ISO 8601; `row` is the feature row's own time."""
+    """When each value was read, ISO 8601; `row` stands for those that are not named."""
 
     @property
     def key(self) -> "FindingKey":
         """What makes it the same finding from one evaluation to the next."""
         return (self.vehicle_id, self.rule_id, self.subject, self.occasion)
 
+    @property
+    def content(self) -> tuple[object, ...]:
+        """What a later evaluation may find changed; the times of reading alone are no change."""
+        return (self.rule_version, self.opened_at, self.closed_at, self.values)
+
 
 FindingKey = tuple[int, str, str, str]
 """Vehicle, rule, subject, occasion."""
 
-OPEN: Final = """
+OF_VEHICLES: Final = """
     select vehicle_id, rule_id, subject, occasion, rule_version, opened_at, closed_at, values, read_at
-    from finding where vehicle_id = any(%(ids)s) and closed_at is null
+    from finding where vehicle_id = any(%(ids)s)
 """
 
 
-async def open_of(conn: Connection, vehicle_ids: Sequence[int]) -> list[FindingRow]:
-    """Open findings of some vehicles, as stored."""
+async def of_vehicles(conn: Connection, vehicle_ids: Sequence[int]) -> list[FindingRow]:
+    """All findings of some vehicles, closed ones too: the history of a vehicle is folded again each time."""
     async with conn.cursor(row_factory=class_row(FindingRow)) as cur:
-        await cur.execute(OPEN, {"ids": list(vehicle_ids)})
+        await cur.execute(OF_VEHICLES, {"ids": list(vehicle_ids)})
         return await cur.fetchall()
 
 
@@ -58,13 +63,11 @@ PUT: Final = """
     on conflict (vehicle_id, rule_id, subject, occasion) do update set
         rule_version = excluded.rule_version, opened_at = excluded.opened_at, closed_at = excluded.closed_at,
         as_of = excluded.as_of, values = excluded.values, read_at = excluded.read_at
-    where (finding.rule_version, finding.opened_at, finding.closed_at, finding.values)
-        is distinct from (excluded.rule_version, excluded.opened_at, excluded.closed_at, excluded.values)
 """
 
 
 async def put(conn: Connection, findings: Sequence[FindingRow], *, as_of: datetime) -> None:
-    """Store findings; a known one is brought up to date, and left alone where nothing changed."""
+    """Store findings; a known one is brought up to date."""
     async with conn.cursor() as cur:
         await cur.executemany(
             PUT,

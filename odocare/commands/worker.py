@@ -37,10 +37,12 @@ def worker(
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object at the end")] = False,
 ) -> None:
     """Turn what vehicles sent into predictions, findings and triggers, as it comes in."""
+    from odocare import logs
     from odocare.settings import Settings
     from odocare.wiring import database_url
     from vehicle.errors import SettingsError
 
+    logs.configure()
     settings = Settings()
     url, by = database_url(settings), _judge(settings)
     if once:
@@ -72,9 +74,11 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
     """Predict due dates and evaluate all rules for the whole fleet."""
+    from odocare import logs
     from odocare.settings import Settings
     from odocare.wiring import database_url
 
+    logs.configure()
     if not everything:
         raise typer.BadParameter("say --all: touched vehicles are the worker's", param_hint="--all")
     settings = Settings()

@@ -78,7 +78,7 @@ create table finding ( -- rule episodes
     closed_at timestamptz,
     as_of timestamptz not null,
     values jsonb not null,  -- what made it fire
-    read_at jsonb not null, -- when each value was read; 'row' for those of the feature row itself
+    read_at jsonb not null, -- when each value was read; 'row' for those not named
     unique (vehicle_id, rule_id, subject, occasion)
 );
 create index on finding (vehicle_id) where closed_at is null;
