@@ -166,12 +166,8 @@ class _Loading:
             if problem := self._impossible(entry, values["visited_at"], vehicle):
                 self._report.refuse([problem])
                 continue
-            planned = plans.get((vehicle.model or "", vehicle.market), frozenset())
-            for item in sorted(set(values["items"]) - planned):
-                expected = (
-                    f"items of the service plan of {vehicle.model or 'the vehicle'}; this restarts none"
-                )
-                self._report.doubt([import_rows.Problem(entry.line, "items", expected, repr(item))])
+            model = (vehicle.model or "unknown", vehicle.market)
+            self._doubt_items(entry, model, plans.get(model, frozenset()))
             records.append(VisitRecord(vehicle_id=vehicle.id, **values))
         return await master.put_visits(self._conn, records, self._header)
 

@@ -202,11 +202,14 @@ async def test_a_visit_that_moves_touches_the_vehicle_from_the_earlier_day(
     assert await rows(conn, "select items from service_visit") == [(["oil"],)]
 
 
-async def test_an_item_that_is_in_no_plan_of_the_model_is_warned_of(bring: Import) -> None:
+async def test_an_item_that_is_in_no_plan_of_the_model_is_warned_of_once(bring: Import) -> None:
     await bring(Kind.PLANS, "model,item,op_code,name_zh,name_en,every_km,source", "Odo City,oil,o,油,Oil,9,x")
     await bring(Kind.VEHICLES, "vin,model", f"{VIN},Odo City")
     report = await bring(
-        Kind.VISITS, "vin,visited_at,repair_order,items", f"{VIN},2026-08-01,RO1,oil；wipers"
+        Kind.VISITS,
+        "vin,visited_at,repair_order,items",
+        f"{VIN},2026-08-01,RO1,oil；wipers",
+        f"{VIN},2026-09-01,RO2,wipers",
     )
     assert [(warning.column, warning.came) for warning in report.warnings] == [("items", "'wipers'")]
 
