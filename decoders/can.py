@@ -3,6 +3,8 @@
 Signal by signal equal to cantools within one unit in the last place; the tests hold it so.
 """
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,10 +13,13 @@ from numpy.typing import NDArray
 
 from decoders import j1939
 from decoders.codebook import Codebook
-from decoders.plan import Fields, Form, Plan
+from decoders.frames import take
+from decoders.plan import Fields, Form, Lookup, Plan
 from vehicle.frame import FrameBatch, SignalRows
 
+PORTION_FRAMES: Final = 1024
 _EXTENDED: Final = np.uint32(0x8000_0000)
+_STANDARD_BITS: Final = np.uint32(0x7FF)
 _RADIX: Final = 2**16
 
 
@@ -36,13 +41,51 @@ class Decoded:
 def decode(batch: FrameBatch, codebook: Codebook) -> Decoded:
     """Every mapped signal of every frame, in the catalogue's units.
 
-    Rows rise by message and, within a message, by signal and then time.
+    Rows rise by message and, within a message, by signal and then time. Frames are taken in portions of whole
+    messages: what a portion becomes stays in the processor's cache, which is twice as fast as all at once.
     """
+    return _joined([_decode(part, codebook) for part in _portions(batch)])
+
+
+def _portions(batch: FrameBatch) -> Iterator[FrameBatch]:
+    if len(batch) <= PORTION_FRAMES:
+        yield batch
+        return
+    starts = np.flatnonzero(batch.message[1:] != batch.message[:-1]) + 1
+    wanted = np.searchsorted(starts, np.arange(PORTION_FRAMES, len(batch), PORTION_FRAMES))
+    cuts = np.unique(starts[wanted[wanted < len(starts)]]).tolist()
+    for start, end in zip([0, *cuts], [*cuts, len(batch)], strict=True):
+        yield take(batch, slice(start, end))
+
+
+def _joined(parts: list[Decoded]) -> Decoded:
+    if len(parts) == 1:
+        return parts[0]
+    unknown_ids: Counter[int] = Counter()
+    for part in parts:
+        unknown_ids.update(part.unknown_ids)
+    return Decoded(
+        rows=SignalRows(
+            message=np.concatenate([part.rows.message for part in parts]),
+            t_us=np.concatenate([part.rows.t_us for part in parts]),
+            signal=np.concatenate([part.rows.signal for part in parts]),
+            value=np.concatenate([part.rows.value for part in parts]),
+        ),
+        unknown_ids=dict(unknown_ids),
+        short_frames=sum(part.short_frames for part in parts),
+        no_measurement=sum(part.no_measurement for part in parts),
+        out_of_range=sum(part.out_of_range for part in parts),
+    )
+
+
+def _decode(batch: FrameBatch, codebook: Codebook) -> Decoded:
     plan = codebook.plan
-    which, is_known = _messages(batch, codebook)
-    unknown_ids = _count_unknown(batch, is_known, by_pgn=codebook.matches_pgn)
-    known = np.flatnonzero(is_known)
-    which = which[known]
+    which = _messages(batch, plan.lookup)
+    known = np.flatnonzero(which >= 0)
+    unknown_ids = {}
+    if len(known) < len(batch):
+        unknown_ids = _count_unknown(batch, which < 0, by_pgn=codebook.matches_pgn)
+        which = which[known]
     length = batch.length[known]
     short = length < plan.length[which]
     words = _words(batch)
@@ -53,36 +96,43 @@ def decode(batch: FrameBatch, codebook: Codebook) -> Decoded:
             fits = plan.fields.needed_bytes[row] <= batch.length[frame]
             row, frame = row[fits], frame[fits]
         raw, value = _values(plan, row, frame, words)
-    is_valid = raw <= plan.last_valid[row] if plan.has_invalid else np.ones(len(row), np.bool_)
-    is_valid &= ~np.isnan(value)
-    is_inside = (value >= plan.minimum[row]) & (value <= plan.maximum[row])
-    kept = is_valid & is_inside
-    no_measurement = len(row) - int(np.count_nonzero(is_valid))
-    dropped = len(row) - int(np.count_nonzero(kept))
+    kept = (value >= plan.minimum[row]) & (value <= plan.maximum[row])  # no NaN is
+    if plan.has_invalid:
+        kept &= raw <= plan.last_valid[row]
+    no_measurement = out_of_range = 0
+    if not kept.all():
+        lost = ~kept
+        is_nothing = (raw[lost] > plan.last_valid[row[lost]]) | np.isnan(value[lost])
+        no_measurement = int(np.count_nonzero(is_nothing))
+        out_of_range = len(is_nothing) - no_measurement
+        row, frame, value = row[kept], frame[kept], value[kept]
     return Decoded(
-        rows=_sorted_rows(batch, plan, row[kept], frame[kept], value[kept]),
+        rows=_sorted_rows(batch, plan, row, frame, value),
         unknown_ids=unknown_ids,
         short_frames=int(np.count_nonzero(short)),
         no_measurement=no_measurement,
-        out_of_range=dropped - no_measurement,
+        out_of_range=out_of_range,
     )
 
 
-def _messages(batch: FrameBatch, codebook: Codebook) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Which message of the plan each frame is, and whether it is one at all."""
-    plan = codebook.plan
-    if len(plan.key) == 0:
-        return np.zeros(len(batch), np.intp), np.zeros(len(batch), np.bool_)
-    identity = j1939.pgn(batch.can_id) if codebook.matches_pgn else batch.can_id
-    key = np.where(batch.is_extended, identity | _EXTENDED, batch.can_id)
-    which = np.minimum(np.searchsorted(plan.key, key), len(plan.key) - 1)
-    return which, plan.key[which] == key
+def _messages(batch: FrameBatch, lookup: Lookup) -> NDArray[np.int16]:
+    """Which message of the plan each frame is; -1: none."""
+    which: NDArray[np.int16] = lookup.standard[batch.can_id & _STANDARD_BITS]
+    if not batch.is_extended.any():
+        return which
+    extended = np.flatnonzero(batch.is_extended)
+    can_id = batch.can_id[extended]
+    if lookup.group is not None:
+        which[extended] = lookup.group[j1939.pgn(can_id)]
+    elif len(lookup.extended_id) == 0:
+        which[extended] = -1
+    else:
+        place = np.minimum(np.searchsorted(lookup.extended_id, can_id), len(lookup.extended_id) - 1)
+        which[extended] = np.where(lookup.extended_id[place] == can_id, lookup.extended[place], -1)
+    return which
 
 
-def _count_unknown(batch: FrameBatch, is_known: NDArray[np.bool_], *, by_pgn: bool) -> dict[int, int]:
-    if is_known.all():
-        return {}
-    is_unknown = ~is_known
+def _count_unknown(batch: FrameBatch, is_unknown: NDArray[np.bool_], *, by_pgn: bool) -> dict[int, int]:
     if by_pgn:  # transport and DM1 frames have decoders of their own
         is_unknown &= ~(batch.is_extended & np.isin(j1939.pgn(batch.can_id), j1939.DECODED_ELSEWHERE))
     wire_id = batch.can_id[is_unknown] | np.where(batch.is_extended[is_unknown], _EXTENDED, np.uint32(0))
@@ -97,7 +147,7 @@ def _words(batch: FrameBatch) -> NDArray[np.uint64]:
 
 def _layouts(
     plan: Plan,
-    which: NDArray[np.intp],
+    which: NDArray[np.int16],
     known: NDArray[np.intp],
     length: NDArray[np.uint8],
     words: NDArray[np.uint64],
@@ -217,11 +267,20 @@ def _sorted_rows(
     value: NDArray[np.float64],
 ) -> SignalRows:
     """The kept values by message, signal and time; they come by message and time already."""
-    message = batch.message[frame]
-    rank = plan.rank[row]
-    if len(row):
-        key = (message.astype(np.int64) - int(message[0])) * len(plan.numbers) + rank
-        small = key.astype(np.uint16) if key.max() < _RADIX else key  # 16 bits are sorted by radix
-        order = np.argsort(small, kind="stable")
-        frame, rank, value, message = frame[order], rank[order], value[order], message[order]
-    return SignalRows(message=message, t_us=batch.t_us[frame], signal=plan.numbers[rank], value=value)
+    if len(row) == 0:
+        empty = np.zeros(0, np.int64)
+        return SignalRows(batch.message[:0], empty, plan.number[:0], value)
+    signals = len(plan.numbers)
+    message = batch.message.astype(np.int64) - int(batch.message[frame[0]])
+    start = message * signals
+    if (int(message[frame[-1]]) + 1) * signals <= _RADIX:  # 16 bits are sorted by radix
+        order = np.argsort(start.astype(np.uint16)[frame] + plan.rank[row], kind="stable")
+    else:
+        order = np.argsort(start[frame] + plan.rank[row], kind="stable")
+    frame = frame[order]
+    return SignalRows(
+        message=batch.message[frame],
+        t_us=batch.t_us[frame],
+        signal=plan.number[row[order]],
+        value=value[order],
+    )

@@ -48,7 +48,7 @@ def load(name: str, files: Mapping[str, str], mapping_toml: str, catalogue: Cata
         version=_version(files, mapping_toml),
         matches_pgn=mapping.is_j1939,
         warnings=warnings,
-        plan=compile_plan(planned),
+        plan=compile_plan(planned, by_pgn=mapping.is_j1939),
     )
 
 

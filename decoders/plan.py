@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 WORD_BITS: Final = 64
+EXTENDED: Final = 0x8000_0000
+"""Bit 31 of a key: a 29-bit identifier, or a parameter group."""
 NEVER: Final = 2**64 - 1
 """As last valid raw value: every value is valid."""
 _LARGEST: Final = float(np.finfo(np.float64).max)
@@ -129,16 +131,49 @@ class Fields:
 
 
 @dataclass(frozen=True, slots=True)
+class Lookup:
+    """From identifier to message; -1 is none. Tables, because a search costs as much as decoding a signal."""
+
+    standard: NDArray[np.int16]
+    """By 11-bit identifier."""
+    group: NDArray[np.int16] | None
+    """By J1939 parameter group number; None where 29-bit identifiers are matched whole."""
+    extended_id: NDArray[np.uint32]
+    """29-bit identifiers, rising; empty where `group` is there."""
+    extended: NDArray[np.int16]
+    """By position in `extended_id`."""
+
+    @classmethod
+    def of(cls, keys: Sequence[int], *, by_pgn: bool) -> "Lookup":
+        """Of keys with bit 31 for 29-bit identifiers or, `by_pgn`, for parameter groups."""
+        standard = np.full(2**11, -1, np.int16)
+        group = np.full(2**18, -1, np.int16) if by_pgn else None
+        extended = sorted((key & 0x1FFF_FFFF, place) for place, key in enumerate(keys) if key & EXTENDED)
+        for place, key in enumerate(keys):
+            if not key & EXTENDED:
+                standard[key] = place
+            elif group is not None:
+                group[key & 0x3FFFF] = place
+        found = [] if by_pgn else extended
+        return cls(
+            standard=standard,
+            group=group,
+            extended_id=np.array([key for key, _ in found], np.uint32),
+            extended=np.array([place for _, place in found], np.int16),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """Messages as sorted keys, their layouts as runs of signal rows.
+    """Messages, their layouts as runs of signal rows.
 
     A layout is what one frame holds: a message's signals, or for a multiplexed message those of one value
     of its selector. Signals of layout k are rows `first[k]` to `first[k] + count[k]`.
     """
 
-    key: NDArray[np.uint32]
-    """Rising; length m."""
+    lookup: Lookup
     length: NDArray[np.uint8]
+    """Payload bytes of each message."""
     layout: NDArray[np.intp]
     """Layout of each message; of a multiplexed one, with those signals that are always there."""
     selector: NDArray[np.intp]
@@ -157,15 +192,17 @@ class Plan:
     last_valid: NDArray[np.uint64]
     minimum: NDArray[np.float64]
     maximum: NDArray[np.float64]
-    rank: NDArray[np.int64]
+    rank: NDArray[np.uint16]
     """Position of the row's signal among `numbers`."""
+    number: NDArray[np.int16]
+    """`Signal.number` of the row's signal."""
     numbers: NDArray[np.int16]
-    """`Signal.number`, rising, of every signal that can occur."""
+    """Every signal that can occur, rising."""
     converts: bool
     has_invalid: bool
 
 
-def compile_plan(messages: Sequence[PlannedMessage]) -> Plan:
+def compile_plan(messages: Sequence[PlannedMessage], *, by_pgn: bool) -> Plan:
     """The plan of some messages, whose keys differ."""
     ordered = sorted(messages, key=lambda message: message.key)
     layouts: list[tuple[MappedSignal, ...]] = []
@@ -188,7 +225,7 @@ def compile_plan(messages: Sequence[PlannedMessage]) -> Plan:
     rows = [signal for signals in layouts for signal in signals]
     numbers, rank = np.unique(np.array([row.number for row in rows], np.int16), return_inverse=True)
     return Plan(
-        key=np.array([message.key for message in ordered], np.uint32),
+        lookup=Lookup.of([message.key for message in ordered], by_pgn=by_pgn),
         length=np.array([message.length for message in ordered], np.uint8),
         layout=np.array(layout, np.intp),
         selector=np.array(selector, np.intp),
@@ -205,7 +242,8 @@ def compile_plan(messages: Sequence[PlannedMessage]) -> Plan:
         last_valid=np.array([row.last_valid for row in rows], np.uint64),
         minimum=np.clip(_floats([row.minimum for row in rows]), -_LARGEST, _LARGEST),
         maximum=np.clip(_floats([row.maximum for row in rows]), -_LARGEST, _LARGEST),
-        rank=rank.astype(np.int64),
+        rank=rank.astype(np.uint16),
+        number=numbers[rank],
         numbers=numbers,
         converts=any((row.factor, row.shift) != (1.0, 0.0) for row in rows),
         has_invalid=any(row.last_valid != NEVER for row in rows),

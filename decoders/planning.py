@@ -8,13 +8,12 @@ from cantools.database.can import Message, Signal
 
 from decoders import j1939
 from decoders.mapping import Map, MapEntry, did_you_mean
-from decoders.plan import NEVER, Field, Form, MappedSignal, PlannedMessage
+from decoders.plan import EXTENDED, NEVER, Field, Form, MappedSignal, PlannedMessage
 from vehicle.errors import CatalogueError, CodebookError
 from vehicle.signal import Catalogue
 from vehicle.signal import Signal as CatalogueSignal
 from vehicle.units import Unit, conversion
 
-EXTENDED: Final = 0x8000_0000
 _MAX_SELECTOR_BITS: Final = 32
 _FLOATS: Final = {32: Form.FLOAT32, 64: Form.FLOAT64}
 _SPELLINGS: Final = {

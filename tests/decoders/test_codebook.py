@@ -177,7 +177,7 @@ def test_messages_that_share_an_identifier_are_refused_where_both_are_mapped() -
     ]
     with pytest.raises(CodebookError, match="M0 and M3 cannot be told apart"):
         databases.load(databases.dbc(blocks), bus="j1939")
-    assert len(databases.load(databases.dbc(blocks)).codebook.plan.key) == 2
+    assert len(databases.load(databases.dbc(blocks)).codebook.plan.length) == 2
 
 
 def test_a_codebook_of_several_files_names_the_double_message() -> None:
