@@ -5,6 +5,7 @@ from typing import Final
 
 import structlog
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
@@ -37,8 +38,11 @@ HEADERS: Final = {
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class _TooLargeError(Exception):
-    """The body grew beyond the limit while it was read."""
+class _TooLargeError(HTTPException):
+    """The body is over the limit. FastAPI hides whatever else is raised while it reads a body."""
+
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__(413, f"a request body has at most {most_bytes} bytes here")
 
 
 class Guard:
@@ -71,16 +75,15 @@ class Guard:
             message = await receive()
             read_bytes += len(message.get("body", b""))
             if read_bytes > self._body_bytes:
-                raise _TooLargeError
+                raise _TooLargeError(self._body_bytes)
             return message
 
         try:
             if _announced_bytes(scope) > self._body_bytes:
-                raise _TooLargeError  # noqa: TRY301 - one place answers both ways of being too large
+                raise _TooLargeError(self._body_bytes)  # noqa: TRY301 - one place answers both ways
             await self._app(scope, measured, answer)
-        except _TooLargeError:
-            detail = f"a request body has at most {self._body_bytes} bytes here"
-            await self._tell(scope, receive, answer, Problem(413, "too-large", detail))
+        except _TooLargeError as error:
+            await self._tell(scope, receive, answer, problems.from_http(error))
         except Exception:
             log.exception("request failed", method=scope["method"], route=route_of(scope))
             await self._tell(scope, receive, answer, problems.internal())

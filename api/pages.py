@@ -16,7 +16,7 @@ from api.context import Conn, Context, Shared
 from api.language import Language
 from api.session import COOKIE, SignedIn, form_token
 from api.wording import ZONE
-from store import audit, worklist
+from store import audit, vehicle_list, worklist
 from store.worklist import Filters, Job
 from vehicle.errors import DecodeError
 from vehicle.trigger import Severity, TriggerType
@@ -40,6 +40,8 @@ class Query:
 
     filters: Filters
     page: int
+    unregistered: bool = False
+    """Of the list of vehicles: only those that nobody registered."""
 
     def address(self, path: str = "/", **changes: str | int | None) -> str:
         """The shortest address of these filters, with some changed; a changed filter starts at page 1."""
@@ -51,6 +53,7 @@ class Query:
             "severity": self.filters.severity,
             "type": self.filters.type,
             "recall": 1 if self.filters.recall else None,
+            "unregistered": 1 if self.unregistered else None,
             "page": self.page if not changes and self.page > 1 else None,
         }
         query = urlencode({name: value for name, value in {**wanted, **changes}.items() if value})
@@ -71,7 +74,7 @@ def read_query(params: QueryParams) -> Query:
         text=_plain(params.get("q", "")),
     )
     number = int(page) if page.isascii() and page.isdecimal() and len(page) < 6 else 1
-    return Query(filters, min(max(number, 1), _MOST_PAGES))
+    return Query(filters, min(max(number, 1), _MOST_PAGES), params.get("unregistered") == "1")
 
 
 def _plain(text: str) -> str | None:
@@ -155,6 +158,31 @@ async def upcoming_page(request: Request, conn: Conn, shared: Shared, visitor: S
         dealers=await worklist.dealers(conn),
         ahead_d=AHEAD_D,
         today=today,
+        now=shared.options.now(),
+    )
+
+
+@router.get("/vehicles")
+async def vehicles_page(request: Request, conn: Conn, shared: Shared, visitor: SignedIn) -> Response:
+    """Every vehicle, to find one by its plate or VIN tail, and to see which nobody registered."""
+    query = read_query(request.query_params)
+    shorter = _without_vin(query)
+    if shorter is not None:
+        return RedirectResponse(shorter.address("/vehicles"), status_code=303)
+    wanted = vehicle_list.Wanted(query.filters.text, query.filters.dealer, query.unregistered)
+    counts = await vehicle_list.counts(conn, wanted)
+    return shared.languages.page(
+        request,
+        "vehicles.html",
+        headers=_headers(request, query.address("/vehicles")),
+        visitor=visitor,
+        form=form_token(request.cookies[COOKIE]),
+        query=query,
+        entries=await vehicle_list.page(conn, wanted, limit=PAGE, offset=(query.page - 1) * PAGE),
+        counts=counts,
+        pages=min(-(-counts.total // PAGE), _MOST_PAGES),
+        first=(query.page - 1) * PAGE + 1,
+        dealers=await worklist.dealers(conn),
         now=shared.options.now(),
     )
 

@@ -111,6 +111,7 @@ def from_http(error: HTTPException) -> Problem:
     details = {
         404: ("not-found", "there is nothing at this address"),
         405: ("method-not-allowed", "this address does not take that method"),
+        413: ("too-large", str(error.detail)),
     }
     name, detail = details.get(error.status_code, ("http", str(error.detail)))
     return Problem(error.status_code, name, detail, headers=error.headers)

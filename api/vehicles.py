@@ -33,8 +33,8 @@ _LONGEST_D: Final = 3 * 366
 _POINTS: Final = 500
 
 
-async def found(vehicle_id: UUID, conn: Conn) -> Card:
-    """The vehicle of the address. Raises `NotFoundError`."""
+async def found(_caller: Reader, vehicle_id: UUID, conn: Conn) -> Card:
+    """The vehicle of the address, for who may read. Raises `NotFoundError`."""
     card = await vehicles.card(conn, vehicle_id)
     if card is None:
         raise NotFoundError("vehicle", vehicle_id)
@@ -59,14 +59,14 @@ async def one(card: Found, conn: Conn, caller: Reader, shared: Shared) -> Vehicl
 
 
 @router.get("/predictions")
-async def predictions(card: Found, conn: Conn, _caller: Reader) -> PredictionsOut:
+async def predictions(card: Found, conn: Conn) -> PredictionsOut:
     """The newest prediction of each service item."""
     rows = await vehicles.forecasts(conn, card.vehicle_id)
     return PredictionsOut(predictions=[PredictionOut.model_validate(row) for row in rows])
 
 
 @router.get("/faults")
-async def faults(card: Found, conn: Conn, _caller: Reader, shared: Shared) -> FaultsOut:
+async def faults(card: Found, conn: Conn, shared: Shared) -> FaultsOut:
     """Fault episodes with what the codes mean."""
     out = []
     for fault in await vehicles.faults(conn, card.vehicle_id):
@@ -86,7 +86,6 @@ async def faults(card: Found, conn: Conn, _caller: Reader, shared: Shared) -> Fa
 async def days(
     card: Found,
     conn: Conn,
-    _caller: Reader,
     shared: Shared,
     since: Annotated[
         date | None, Query(description="First local day; absent: a year before `until`.")
@@ -119,7 +118,6 @@ def _aware(at: datetime) -> datetime:
 async def signals(
     card: Found,
     conn: Conn,
-    _caller: Reader,
     shared: Shared,
     path: Annotated[str, Query(max_length=200, description="VSS path of the signal.")],
     since: Annotated[datetime | None, Query(description="Absent: a day before `until`.")] = None,

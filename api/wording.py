@@ -45,11 +45,14 @@ class Wording:
         return str(format_skeleton("yMMMd" if with_year else "MMMd", day, locale=self.locale))
 
     def window(self, first: date, last: date, *, today: date) -> str:
-        """`8–21 Dec`; with years where they are not both this year's."""
+        """`8–21 Dec`; `17 Dec – 22 Feb 2027` where it runs into another year."""
         if first == last:
             return self.day(first, today=today)
-        same = first.year == last.year == today.year
-        return str(format_interval(first, last, "MMMd" if same else "yMMMd", locale=self.locale))
+        if first.year == last.year:
+            shape = "MMMd" if first.year == today.year else "yMMMd"
+            return str(format_interval(first, last, shape, locale=self.locale))
+        begin, end = self.day(first, today=today), self.day(last)
+        return f"{begin}至{end}" if self.locale.language == "zh" else f"{begin} – {end}"
 
     def likely(self, day: date, first: date, last: date) -> str:
         """The likely day of a window, without the month that the window has said already (in Chinese)."""

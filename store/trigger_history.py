@@ -31,6 +31,7 @@ class Trigger:
     occasion: str
     job: str
     item_zh: str | None
+    """Name of the service item or of the campaign; None for other subjects."""
     item_en: str | None
     dealer: str | None
     due_p10_on: date | None
@@ -50,14 +51,16 @@ class Trigger:
 
 _TRIGGERS: Final = """
     select t.id, v.public_id as vehicle, t.type, t.feed, t.severity, t.state, t.revision, t.stage, t.rule_id,
-           t.rule_version, r.body as rule_body, t.subject, t.occasion, t.job, s.name_zh as item_zh,
-           s.name_en as item_en, d.code as dealer, t.due_p10_on, t.due_p50_on, t.due_p90_on,
+           t.rule_version, r.body as rule_body, t.subject, t.occasion, t.job,
+           coalesce(s.name_zh, g.title_zh) as item_zh, coalesce(s.name_en, g.title_en) as item_en,
+           d.code as dealer, t.due_p10_on, t.due_p50_on, t.due_p90_on,
            t.words_zh, t.words_en, f.values, f.read_at, t.as_of, t.opened_at, t.changed_at, t.closed_at
     from trigger t
     join vehicle v on v.id = t.vehicle_id
     join finding f on f.id = t.finding_id
     left join rule_version r on r.rule_id = t.rule_id and r.version = t.rule_version
     left join service_plan s on s.model = v.model and s.market = v.market and s.item = t.subject
+    left join campaign g on t.type = 'recall' and g.id = t.subject
     left join dealer d on d.id = coalesce(t.dealer_id, v.dealer_id)
 """
 

@@ -53,6 +53,7 @@ class Job:
     subject: str
     job: str
     item_zh: str | None
+    """Name of the service item or of the campaign; None for other subjects."""
     item_en: str | None
     due_p10_on: date | None
     due_p50_on: date | None
@@ -115,7 +116,7 @@ JOBS: Final = (
         limit %(limit)s offset %(offset)s
     )
     select t.id, t.type, t.severity, t.state, t.revision, t.rule_id, t.subject, t.job,
-           s.name_zh as item_zh, s.name_en as item_en,
+           coalesce(s.name_zh, g.title_zh) as item_zh, coalesce(s.name_en, g.title_en) as item_en,
            t.due_p10_on, t.due_p50_on, t.due_p90_on,
            t.type in ('service_overdue', 'first_service_missed')
                or (t.type <> 'recall' and coalesce(t.due_p90_on < %(today)s, false)) as is_overdue,
@@ -123,8 +124,8 @@ JOBS: Final = (
            v.public_id as vehicle, v.model, v.plate, right(v.vin, 6) as vin_tail,
            v.registered_at is not null as is_registered, l.seen_at,
            d.code as dealer, d.name_zh as dealer_zh, d.name_en as dealer_en,
-           (select count(*) from campaign_vehicle c join campaign g on g.id = c.campaign_id
-            where c.vin = v.vin and c.state = 'open' and g.closed_on is null) as recalls,
+           (select count(*) from campaign_vehicle c join campaign k on k.id = c.campaign_id
+            where c.vin = v.vin and c.state = 'open' and k.closed_on is null) as recalls,
            (select count(*) from fault f
             where f.vehicle_id = v.id and f.ended_at is null and f.confirmed) as faults
     from page p
@@ -133,6 +134,7 @@ JOBS: Final = (
     left join dealer d on d.id = coalesce(t.dealer_id, v.dealer_id)
     left join latest l on l.vehicle_id = v.id
     left join service_plan s on s.model = v.model and s.market = v.market and s.item = t.subject
+    left join campaign g on t.type = 'recall' and g.id = t.subject
     order by t.severity desc, t.due_p50_on nulls first, t.id
 """
 )
@@ -199,7 +201,8 @@ _EXPECTED: Final = """
     left join dealer d on d.id = v.dealer_id
     left join latest l on l.vehicle_id = v.id
     left join service_plan s on s.model = v.model and s.market = v.market and s.item = p.item
-    where p.is_newest and p.p50_on <= %(until)s and p.p10_on is not null and p.p90_on is not null
+    where v.registered_at is not null and p.is_newest and p.p50_on <= %(until)s
+      and p.p10_on is not null and p.p90_on is not null
       and (%(dealer)s::text is null or d.code = %(dealer)s)
       and (%(text)s::text is null
            or strpos(upper(coalesce(v.plate, '')), upper(%(text)s)) > 0

@@ -60,7 +60,7 @@
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { size: 7 }, y: false },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), ZONE),
-      scales: { x: { time: true }, y: { range: (u, low, high) => bounds(low, high) } },
+      scales: { x: { time: true, range: (u, low, high) => [days ? Math.max(data.t[0], data.today - days * 86400) : data.t[0], data.t.at(-1)] }, y: { range: (u, low, high) => bounds(low, high) } },
       axes: [
         { ...axis, space: 64, incrs: [86400 * 7, 86400 * 14, 86400 * 30.4375, 86400 * 60.875, 86400 * 91.3125, 86400 * 182.625].map(Math.round),
           splits: (u, index, low, high, step) => monthStarts(low, high, step), values: (u, splits) => splits.map((t) => (new Date(t * 1000).getUTCMonth() === 0 ? year : month).format(new Date(t * 1000))) },
@@ -110,6 +110,17 @@
     label.style.left = `${Math.min(Math.max(left - label.offsetWidth / 2, 0), u.over.clientWidth - label.offsetWidth)}px`;
     label.style.top = "4px";
   }
+
+  let days = 120; // before today; 0: all
+  const spans = document.querySelector(".spans");
+  spans.hidden = false;
+  spans.addEventListener("click", (event) => {
+    const pressed = event.target.closest("[data-days]");
+    if (!pressed) return;
+    days = Number(pressed.dataset.days);
+    for (const button of spans.children) button.setAttribute("aria-pressed", String(button === pressed));
+    draw();
+  });
 
   let chart = null;
   function draw() {

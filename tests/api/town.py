@@ -168,7 +168,7 @@ async def _vehicles(conn: Connection, count: int) -> tuple[list[UUID], list[int]
 def odometer_km(n: int, day: int) -> float:
     """Odometer of vehicle n, so many days after its first one: steady, with seasons and weekends."""
     rate = 22 + 5 * (n % 7)
-    return 9_000 + 2_500 * n + rate * day * (1 + 0.08 * math.sin(day / 29)) + (day % 7) * 2
+    return 9_000 + 2_500 * n + rate * (day + 6 * math.sin(day / 29)) + (day % 7) * 2
 
 
 def days_of(n: int) -> int:

@@ -1,0 +1,102 @@
+"""All vehicles, for finding one: also those that need nothing, and those that nobody registered."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from store.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which vehicles; None and False do not restrict."""
+
+    text: str | None = None
+    """Part of a plate, of the VIN's last six characters or of the model."""
+    dealer: str | None = None
+    unregistered: bool = False
+    """Only those that send without being registered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One vehicle."""
+
+    vehicle: UUID
+    model: str | None
+    plate: str | None
+    vin_tail: str
+    is_registered: bool
+    seen_at: datetime | None
+    odometer_km: float | None
+    dealer_zh: str | None
+    dealer_en: str | None
+    jobs: int
+    """Open triggers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many vehicles there are."""
+
+    total: int
+    unregistered: int
+
+
+_WANTED: Final = """
+    from vehicle v
+    left join dealer d on d.id = v.dealer_id
+    left join latest l on l.vehicle_id = v.id
+    where (%(dealer)s::text is null or d.code = %(dealer)s)
+      and (not %(unregistered)s or v.registered_at is null)
+      and (%(text)s::text is null
+           or strpos(upper(coalesce(v.plate, '')), upper(%(text)s)) > 0
+           or strpos(right(v.vin, 6), upper(%(text)s)) > 0
+           or strpos(upper(coalesce(v.model, '')), upper(%(text)s)) > 0)
+"""
+
+PAGE: Final = (
+    "with page as (select v.id, l.seen_at, d.name_zh, d.name_en"  # noqa: S608 - constants of this file
+    + _WANTED
+    + """
+        order by l.seen_at desc nulls last, v.id
+        limit %(limit)s offset %(offset)s
+    )
+    select v.public_id as vehicle, v.model, v.plate, right(v.vin, 6) as vin_tail,
+           v.registered_at is not null as is_registered, p.seen_at,
+           (select y.odometer_last_km from vehicle_day y
+            where y.vehicle_id = v.id and y.odometer_last_km is not null
+            order by y.day desc limit 1) as odometer_km,
+           p.name_zh as dealer_zh, p.name_en as dealer_en,
+           (select count(*) from trigger t where t.vehicle_id = v.id and t.closed_at is null) as jobs
+    from page p
+    join vehicle v on v.id = p.id
+    order by p.seen_at desc nulls last, v.id
+"""
+)
+COUNTS: Final = (
+    "select count(*) as total, count(*) filter (where v.registered_at is null) as unregistered" + _WANTED
+)
+
+
+def _parameters(wanted: Wanted) -> dict[str, object]:
+    return {"text": wanted.text, "dealer": wanted.dealer, "unregistered": wanted.unregistered}
+
+
+async def page(conn: Connection, wanted: Wanted, *, limit: int, offset: int = 0) -> list[Entry]:
+    """Vehicles, the ones heard of last first."""
+    async with conn.cursor(row_factory=class_row(Entry)) as cur:
+        await cur.execute(PAGE, {**_parameters(wanted), "limit": limit, "offset": offset})
+        return await cur.fetchall()
+
+
+async def counts(conn: Connection, wanted: Wanted) -> Counts:
+    """How many there are over all pages."""
+    async with conn.cursor(row_factory=class_row(Counts)) as cur:
+        await cur.execute(COUNTS, _parameters(wanted))
+        found = await cur.fetchone()
+    assert found is not None
+    return found
