@@ -30,10 +30,24 @@ def cloud_event(
     changes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """One event of a trigger as CloudEvents 1.0 JSON; `changes` says what a revision is about."""
-    data = {
-        "trigger_id": str(draft.id),
-        "revision": revision,
-        "state": state.value,
+    data = {"trigger_id": str(draft.id), "revision": revision, "state": state.value, **_thin(draft, vehicle)}
+    if changes:
+        data["changes"] = list(changes)
+    return {
+        "specversion": "1.0",
+        "id": f"{draft.id}.{revision}",
+        "source": f"//{site}/feeds/{feed.value}",
+        "type": f"odocare.trigger.{kind.value}",
+        "subject": str(draft.id),
+        "time": as_of.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+
+
+def _thin(draft: Draft, vehicle: VehicleRow) -> dict[str, Any]:
+    """What a consumer needs to decide whether to ask for more."""
+    return {
         "type": draft.type.value,
         "severity": draft.severity.value,
         "vehicle": {"id": str(vehicle.public_id), "model": vehicle.model},
@@ -51,18 +65,6 @@ def cloud_event(
         "words": {"zh": draft.words_zh, "en": draft.words_en},
         "consent": CONSENT,
         "link": f"/vehicles/{vehicle.public_id}#trigger-{draft.id}",
-    }
-    if changes:
-        data["changes"] = list(changes)
-    return {
-        "specversion": "1.0",
-        "id": f"{draft.id}.{revision}",
-        "source": f"//{site}/feeds/{feed.value}",
-        "type": f"odocare.trigger.{kind.value}",
-        "subject": str(draft.id),
-        "time": as_of.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "datacontenttype": "application/json",
-        "data": data,
     }
 
 

@@ -12,7 +12,8 @@ async def put_vehicles(conn: Connection, many: int) -> list[int]:
         await conn.execute(
             "with v as (insert into vehicle (vin, registered_at)"
             " select 'LDEMA1B25PH' || lpad(n::text, 6, '0'), now() from generate_series(1, %s) n"
-            " returning id) insert into touched (vehicle_id, from_day) select id, '2026-06-01' from v returning vehicle_id",
+            " returning id) insert into touched (vehicle_id, from_day) select id, '2026-06-01' from v"
+            " returning vehicle_id",
             (many,),
         )
     ).fetchall()
