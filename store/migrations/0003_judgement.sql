@@ -49,6 +49,7 @@ create table prediction ( -- append only
 );
 create unique index prediction_newest on prediction (vehicle_id, item) where is_newest;
 create index on prediction (vehicle_id, item, as_of desc);
+create index prediction_upcoming on prediction (p50_on) where is_newest;
 
 create table rule_version (
     rule_id text not null,
@@ -151,7 +152,8 @@ create table idempotency (
     key text not null,
     body_sha256 bytea not null,
     status smallint not null,
-    answer jsonb not null,
+    answer text not null, -- byte for byte what was sent
     at timestamptz not null default now(),
     primary key (consumer_id, key)
 );
+create index on idempotency (at);
