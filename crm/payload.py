@@ -14,6 +14,8 @@ from vehicle.trigger import EventKind, Feed, TriggerState
 
 CONSENT: Final = "unknown"
 """Until consents are kept here, the consumer asks its own records before it contacts anybody."""
+TOLD: Final = ("version", "opened_at", "read_at", "values")
+"""Evidence that goes with the event: conditions of the vehicle, nothing about people or places."""
 _BANDS: Final = 5
 
 
@@ -62,6 +64,7 @@ def _thin(draft: Draft, vehicle: VehicleRow) -> dict[str, Any]:
         "probability_band": band(draft.evidence.get("probability_due")),
         "reasons": reasons(draft),
         "template": draft.rule_id,
+        "evidence": {name: draft.evidence.get(name) for name in TOLD},
         "words": {"zh": draft.words_zh, "en": draft.words_en},
         "consent": CONSENT,
         "link": f"/vehicles/{vehicle.public_id}#trigger-{draft.id}",

@@ -45,7 +45,16 @@ OIL = Draft(
     due=DueWindow(date(2026, 6, 10), date(2026, 6, 15), date(2026, 6, 25)),
     words_zh="机油保养约 14 天后到期",
     words_en="Oil service due in about 14 days",
-    evidence={"binding": "distance", "probability_due": 0.07, "values": {}},
+    evidence={
+        "rule": "service-due",
+        "version": "abc",
+        "source": "limit: invented",
+        "opened_at": "2026-05-20T19:00:00+00:00",
+        "read_at": "2026-05-20T19:00:00+00:00",
+        "values": {"due_in_p20_d": 27.0, "is_first": False},
+        "binding": "distance",
+        "probability_due": 0.07,
+    },
 )
 
 
