@@ -5,7 +5,7 @@ Decoding then takes a fixed number of array operations, however many messages an
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
@@ -205,33 +205,18 @@ class Plan:
 def compile_plan(messages: Sequence[PlannedMessage], *, by_pgn: bool) -> Plan:
     """The plan of some messages, whose keys differ."""
     ordered = sorted(messages, key=lambda message: message.key)
-    layouts: list[tuple[MappedSignal, ...]] = []
-    layout: list[int] = []
-    selector: list[int] = []
-    selector_fields: list[Field] = []
-    choices: list[tuple[int, int]] = []
-    for message in ordered:
-        layout.append(len(layouts))
-        layouts.append(tuple(one for one in message.signals if one.when is None))
-        if message.selector is None:
-            selector.append(-1)
-            continue
-        selector.append(len(selector_fields))
-        for value in sorted({value for one in message.signals for value in one.when or ()}):
-            choices.append((len(selector_fields) << 32 | value, len(layouts)))
-            layouts.append(tuple(one for one in message.signals if one.when is None or value in one.when))
-        selector_fields.append(message.selector)
-    count = np.array([len(signals) for signals in layouts], np.intp)
-    rows = [signal for signals in layouts for signal in signals]
+    layouts = _Layouts.of(ordered)
+    count = np.array([len(signals) for signals in layouts.signals], np.intp)
+    rows = [signal for signals in layouts.signals for signal in signals]
     numbers, rank = np.unique(np.array([row.number for row in rows], np.int16), return_inverse=True)
     return Plan(
         lookup=Lookup.of([message.key for message in ordered], by_pgn=by_pgn),
         length=np.array([message.length for message in ordered], np.uint8),
-        layout=np.array(layout, np.intp),
-        selector=np.array(selector, np.intp),
-        selectors=Fields.of(selector_fields),
-        choice=np.array([choice for choice, _ in choices], np.uint64),
-        choice_layout=np.array([where for _, where in choices], np.intp),
+        layout=np.array(layouts.of_message, np.intp),
+        selector=np.array(layouts.selector_of_message, np.intp),
+        selectors=Fields.of(layouts.selectors),
+        choice=np.array([choice for choice, _ in layouts.choices], np.uint64),
+        choice_layout=np.array([where for _, where in layouts.choices], np.intp),
         first=np.cumsum(count) - count,
         count=count,
         fields=Fields.of([row.field for row in rows]),
@@ -248,6 +233,37 @@ def compile_plan(messages: Sequence[PlannedMessage], *, by_pgn: bool) -> Plan:
         converts=any((row.factor, row.shift) != (1.0, 0.0) for row in rows),
         has_invalid=any(row.last_valid != NEVER for row in rows),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Layouts:
+    """What `Plan` says about layouts, before it becomes arrays."""
+
+    signals: list[tuple[MappedSignal, ...]] = field(default_factory=list)
+    of_message: list[int] = field(default_factory=list)
+    selector_of_message: list[int] = field(default_factory=list)
+    selectors: list[Field] = field(default_factory=list)
+    choices: list[tuple[int, int]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, messages: Sequence[PlannedMessage]) -> "_Layouts":
+        found = cls()
+        for message in messages:
+            found.of_message.append(len(found.signals))
+            found.signals.append(tuple(one for one in message.signals if one.when is None))
+            found.selector_of_message.append(-1 if message.selector is None else len(found.selectors))
+            if message.selector is not None:
+                found.add_choices(message)
+                found.selectors.append(message.selector)
+        return found
+
+    def add_choices(self, message: PlannedMessage) -> None:
+        """One layout per value of the message's selector, which comes next among `selectors`."""
+        for value in sorted({value for one in message.signals for value in one.when or ()}):
+            self.choices.append((len(self.selectors) << 32 | value, len(self.signals)))
+            self.signals.append(
+                tuple(one for one in message.signals if one.when is None or value in one.when)
+            )
 
 
 def _floats(values: list[float]) -> NDArray[np.float64]:

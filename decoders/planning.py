@@ -103,14 +103,12 @@ def _mapped(
 ) -> tuple[Signal, MappedSignal] | None:
     """One mapped signal; None where something about it is wrong, which `findings` then says."""
     found = by_name.get(entry.message)
-    signal = None
+    signals = {} if found is None else {one.name: one for one in found.message.signals}
+    signal = signals.get(entry.signal)
     if found is None:
         _refuse(findings, mapping, entry, "message", by_name)
-    else:
-        signals = {one.name: one for one in found.message.signals}
-        signal = signals.get(entry.signal)
-        if signal is None:
-            _refuse(findings, mapping, entry, "signal", signals)
+    elif signal is None:
+        _refuse(findings, mapping, entry, "signal", signals)
     wanted = catalogue.by_path.get(entry.path)
     if wanted is None:
         _refuse(findings, mapping, entry, "path", catalogue.by_path)
@@ -119,23 +117,35 @@ def _mapped(
         _refuse(findings, mapping, entry, "unit", [str(one) for one in Unit])
     if found is None or signal is None or wanted is None or unit is None:
         return None
-    place = f"{mapping.where}:{entry.lines['unit']}"
     if signal.is_float and signal.length not in _FLOATS:
         at = f"{mapping.where}:{entry.lines['signal']}"
         findings.problems.append(f"{at}: float {entry.signal} has 32 or 64 bits, got {signal.length}")
         return None
-    try:
-        factor, shift = conversion(unit, wanted.unit)
-    except CatalogueError as error:
-        findings.problems.append(f"{place}: {entry.path} is in {wanted.unit.value!r}: {error}")
-        return None
-    written = _SPELLINGS.get((signal.unit or "").strip().lower())
-    if written is not None and written != unit:
+    into = _conversion(entry, mapping, (found.file, signal.unit), (unit, wanted.unit), findings)
+    return None if into is None else (signal, _signal(signal, wanted, into, is_j1939=mapping.is_j1939))
+
+
+def _conversion(
+    entry: MapEntry,
+    mapping: Map,
+    written: tuple[str, str | None],
+    units: tuple[Unit, Unit],
+    findings: _Findings,
+) -> tuple[float, float] | None:
+    """Factor and shift into the catalogue's unit; `written` is the signal file and the unit it writes."""
+    given, wanted = units
+    place = f"{mapping.where}:{entry.lines['unit']}"
+    file, text = written
+    spelled = _SPELLINGS.get((text or "").strip().lower())
+    if spelled is not None and spelled != given:
         findings.warnings.append(
-            f"{place}: {entry.message}.{entry.signal} is in {signal.unit!r} in {found.file}, "
-            f"in {unit.value!r} in the map"
+            f"{place}: {entry.message}.{entry.signal} is in {text!r} in {file}, in {given.value!r} in the map"
         )
-    return signal, _signal(signal, wanted, (factor, shift), is_j1939=mapping.is_j1939)
+    try:
+        return conversion(given, wanted)
+    except CatalogueError as error:
+        findings.problems.append(f"{place}: {entry.path} is in {wanted.value!r}: {error}")
+        return None
 
 
 def _refuse(
