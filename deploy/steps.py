@@ -38,5 +38,8 @@ def run_all() -> int:
     except (SetupError, OdocareError, OSError) as error:
         print(f"setup: {error}")
         return 1
+    except KeyboardInterrupt:
+        print("setup: interrupted; run it again at any time")
+        return 130
     print("set up; next: `make demo`, or `.venv/bin/odocare up`")
     return 0
