@@ -3,6 +3,7 @@
 docs/triggers.md tells a trigger's life in words.
 """
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ DRIFT_MOST: Final = timedelta(days=7)
 """A likely date that moves by more is worth a revision. Invented: a week is how workshops plan."""
 WITHDRAWABLE: Final = frozenset({TriggerState.NEW, TriggerState.ACCEPTED, TriggerState.CONTACTED})
 """Nobody has made an appointment yet, so that the trigger may go silently when its condition has gone."""
+_SAME: Final = 1e-9
 GONE: Final = "condition_gone_at"
 """Evidence of a trigger that was too far along to be withdrawn when its condition went."""
 
@@ -123,7 +125,7 @@ def differences(before: Draft, after: Draft) -> tuple[str, ...]:
         found.append("severity")
     if _has_moved(before, after):
         found.append("due")
-    if before.evidence.get("values") != after.evidence.get("values"):
+    if not _is_same(before.evidence.get("values", {}), after.evidence.get("values", {})):
         found.append("facts")
     if before.dealer_id != after.dealer_id:
         found.append("dealer")
@@ -132,6 +134,16 @@ def differences(before: Draft, after: Draft) -> tuple[str, ...]:
     if GONE in before.evidence:
         found.append("condition_back")
     return tuple(found)
+
+
+def _is_same(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Equal values; numbers may differ in what summing in another order does to them."""
+    return before.keys() == after.keys() and all(
+        math.isclose(value, after[name], rel_tol=_SAME)
+        if isinstance(value, float) and isinstance(after[name], float)
+        else value == after[name]
+        for name, value in before.items()
+    )
 
 
 def _is_nearer(stage: str, than: str) -> bool:

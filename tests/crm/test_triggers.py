@@ -105,6 +105,14 @@ def test_words_that_drift_with_the_calendar_are_no_revision() -> None:
     assert decide(DESK, [existing()], [draft(words_zh="还有 3 天", words_en="in 3 days")], set()) == []
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"), [(12.0 + 1e-12, []), (12.1, [["facts"]]), (None, [["facts"]])]
+)
+def test_the_last_digit_of_a_number_is_no_other_fact(value: float | None, expected: list[list[str]]) -> None:
+    again = draft(evidence={"values": {"due_in_p20_d": value}})
+    assert [told(change) for change in decide(DESK, [existing()], [again], set())] == expected
+
+
 def test_other_facts_severity_dealer_and_job_are_told_together() -> None:
     other = draft(
         severity=Severity.URGENT, evidence={"values": {"due_in_p20_d": 2.0}}, dealer_id=4, job="OIL-02"
