@@ -12,9 +12,10 @@ import polars as pl
 
 from rules.features import TABLES, FeatureFrameError, conform
 from rules.finding import Finding
+from rules.memory import Left, Memory, state_entries
 from rules.rule import Rule, RuleBook
 from rules.states import SCHEMA, States
-from rules.table import Table
+from rules.table import Table, masks
 from rules.verdict import judge, still_open
 
 CARRIED: Final = frozenset(TABLES) - {"vehicle"}
@@ -54,31 +55,34 @@ def evaluate(
         rules = [rule for rule in book.rules if rule.on == name]
         mine = pl.col("rule_id").is_in([rule.id for rule in rules])
         own, entries = entries.filter(mine), entries.filter(~mine)
-        found, ends = _evaluate_table(rules, frames[name], own if name in carried else own.clear())
+        remembers = name in carried
+        found, ends = _evaluate_table(
+            rules, name, frames[name], own if remembers else own.clear(), remembers=remembers
+        )
         findings += found
-        left += ends if name in carried else []
+        left.append(ends)
     findings += still_open(entries)
     findings.sort(key=lambda each: (each.vehicle_id, each.rule_id, each.subject, each.opened_at))
     return Evaluation(findings, States(pl.concat([entries, *left])))
 
 
 def _evaluate_table(
-    rules: Sequence[Rule], frame: pl.DataFrame, entries: pl.DataFrame
-) -> tuple[list[Finding], list[pl.DataFrame]]:
-    """Findings and state entries of all rules over one table."""
-    table = Table.of(conform(rules[0].on, frame)) if rules else None
-    if table is None:
-        return [], []
-    entries = entries.join(table.subjects, on=["vehicle_id", "subject"], how="left", maintain_order="left")
-    absent = entries.filter(pl.col("group").is_null()).drop("group")
-    findings, left = still_open(absent), [absent]
-    known = entries.filter(pl.col("group").is_not_null()).partition_by("rule_id", as_dict=True)
-    present = {str(rule_id): part for (rule_id,), part in known.items()}
-    opens = table.frame.select(rule.opens.expr.fill_null(value=False).alias(rule.id) for rule in rules)
-    for rule in rules:
-        remembered = present.get(rule.id)
-        if remembered is not None or opens[rule.id].any():
-            found, ends = judge(rule, table, opens[rule.id].to_numpy(), remembered)
+    rules: Sequence[Rule], name: str, frame: pl.DataFrame, own: pl.DataFrame, *, remembers: bool
+) -> tuple[list[Finding], pl.DataFrame]:
+    """Findings and state entries of all rules over one table; `own` are the entries of these rules."""
+    units = {span.unit for rule in rules for span in (rule.hold, rule.keep) if span is not None}
+    table = Table.of(conform(name, frame), units)
+    memories: dict[str, Memory] = {}
+    absent = own
+    if len(own):
+        known = own.join(table.subjects(), on=["vehicle_id", "subject"], how="left", maintain_order="left")
+        absent = known.filter(pl.col("group").is_null()).drop("group")
+        known = known.filter(pl.col("group").is_not_null())
+        memories = dict(Memory.of(known, table, rules).by_rule())
+    findings, left = still_open(absent), list[Left]()
+    for rule, ran in zip(rules, masks(table, rules), strict=True):
+        if rule.id in memories or ran.is_true.any():
+            found, leaves = judge(rule, table, ran, memories.get(rule.id), remembers=remembers)
             findings += found
-            left.append(ends)
-    return findings, left
+            left += [] if leaves is None else [leaves]
+    return findings, pl.concat([absent, state_entries(table, left)])

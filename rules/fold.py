@@ -30,6 +30,10 @@ class Counter:
     ticks: Ints
     is_known: Bools
 
+    def take(self, places: Ints) -> "Counter":
+        """The counter at some places."""
+        return Counter(self.ticks[places], self.is_known[places])
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
