@@ -54,7 +54,7 @@ def database(name: str) -> Database:
     return found
 
 
-@pytest.fixture(scope="module", params=["j1939", "odo_petrol"])
+@pytest.fixture(scope="module", params=[name.removesuffix(".dbc") for name in dbc.names(".dbc")])
 def book(request: pytest.FixtureRequest) -> Codebook:
     return wiring.codebooks().by_name(request.param)
 
