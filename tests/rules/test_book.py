@@ -1,7 +1,13 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from rules.book import load
-from rules.rule import RuleProblem
+from rules.features import TABLES
+from rules.reading import OPTIONAL, REQUIRED
+from rules.rule import TABLES_OF, RuleProblem
+from vehicle.trigger import TriggerType
 
 GOOD = """\
 id = "crank-weak"
@@ -164,3 +170,19 @@ def test_the_version_is_that_of_the_content_and_not_of_layout_and_tests() -> Non
 
 def test_windows_line_ends_are_fine() -> None:
     assert load({"crank-weak.toml": GOOD.replace("\n", "\r\n")}).problems == ()
+
+
+def test_the_rule_in_the_documentation_loads() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "adding-a-rule.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL)
+    assert load({"crank-weak.toml": text}).problems == ()
+
+
+def test_the_documentation_tells_every_key_and_every_trigger() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "adding-a-rule.md").read_text(encoding="utf-8")
+    wanted = {*REQUIRED, *OPTIONAL} - {"say", "test"} | {each.value for each in TriggerType} | {*TABLES}
+    assert {word for word in wanted if f"`{word}`" not in page} == set()
+    for trigger, tables in TABLES_OF.items():
+        lines = page.partition("## Triggers")[2].splitlines()
+        (line,) = (line for line in lines if line.startswith("|") and f"`{trigger}`" in line.split("|")[1])
+        assert {table for table in TABLES if f"`{table}`" in line.split("|")[2]} == tables
