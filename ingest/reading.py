@@ -31,6 +31,8 @@ MOST_VALUES: Final = 1_000_000
 """What one transaction decodes at most, more or less: 100 bytes each while it is under way. A small
 compressed body may hold a hundred thousand, so neither messages nor bytes bound it."""
 _VALUES_PER_FRAME: Final = 12
+_BYTES_PER_VALUE: Final = 4
+_ZLIB: Final = 0x78
 
 
 @dataclass(slots=True)
@@ -68,17 +70,19 @@ def read(deliveries: Iterable[Delivery]) -> Reading:
         arrived = _read_one(delivery, address)
         if isinstance(arrived, Arrived):
             reading.arrived.append(arrived)
-            values += _values_in(arrived.message)
+            values += _values_in(arrived)
         else:
             reading.refusals.append(arrived)
     return reading
 
 
-def _values_in(message: Readable) -> int:
+def _values_in(arrived: Arrived) -> int:
     """How many values a message may decode to, roughly."""
-    if isinstance(message, CanMessage):
-        return _VALUES_PER_FRAME * len(message)
-    return len(message) if isinstance(message, SignalsMessage) else 0
+    if isinstance(arrived.message, CanMessage):
+        return _VALUES_PER_FRAME * len(arrived.message)
+    if isinstance(arrived.message, SignalsMessage) and arrived.delivery.body[0] == _ZLIB:
+        return len(arrived.message)
+    return len(arrived.delivery.body) // _BYTES_PER_VALUE
 
 
 def _read_one(delivery: Delivery, address: topic.Address) -> Arrived | Refusal:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.message import SignalsMessage
+from decoders.message import SampleColumns, SignalsMessage
 from ingest.lexicon import Lexicon
 from vehicle.frame import SignalRows
 
@@ -25,32 +25,28 @@ class Samples:
 def join(messages: Sequence[tuple[int, SignalsMessage]], lexicon: Lexicon) -> Samples:
     """One table out of many messages, each with its index, which rises; a step per signal, none per value."""
     unknown: dict[int, list[str]] = {}
-    index: list[int] = []
     number: list[int] = []
-    t0_us: list[int] = []
-    dt_parts: list[NDArray[np.int64]] = []
-    value_parts: list[NDArray[np.float64]] = []
-    numbers = lexicon.numbers
+    columns: list[SampleColumns] = []
+    series_n: list[int] = []
     for place, message in messages:
-        start_us = message.envelope.t0_us
-        for path, (dt_us, value) in message.signals.items():
-            known = numbers.get(path)
-            if known is None:
-                unknown.setdefault(place, []).append(path)
-                continue
-            index.append(place)
-            number.append(known)
-            t0_us.append(start_us)
-            dt_parts.append(dt_us)
-            value_parts.append(value)
-    if not index:
+        signals = message.signals
+        found = list(map(lexicon.numbers.get, signals))
+        if None in found:
+            unknown[place] = [path for path in signals if path not in lexicon.numbers]
+            signals = {path: signals[path] for path in signals if path in lexicon.numbers}
+        number += [one for one in found if one is not None]
+        columns += signals.values()
+        series_n.append(len(signals))
+    if not columns:
         return Samples(empty(), unknown, 0)
-    counts = np.fromiter(map(len, dt_parts), np.int64, len(dt_parts))
+    counts = np.array([len(dt_us) for dt_us, _ in columns])
+    index = np.repeat(np.array([place for place, _ in messages], np.int32), series_n)
+    t0_us = np.repeat(np.array([one.envelope.t0_us for _, one in messages], np.int64), series_n)
     joined = SignalRows(
-        message=np.repeat(np.array(index, np.int32), counts),
-        t_us=np.repeat(np.array(t0_us, np.int64), counts) + np.concatenate(dt_parts),
+        message=np.repeat(index, counts),
+        t_us=np.repeat(t0_us, counts) + np.concatenate([dt_us for dt_us, _ in columns]),
         signal=np.repeat(np.array(number, np.int16), counts),
-        value=np.concatenate(value_parts),
+        value=np.concatenate([value for _, value in columns]),
     )
     measured = np.isfinite(joined.value)
     inside = (joined.value >= lexicon.minimum[joined.signal]) & (

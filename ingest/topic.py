@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from vehicle.errors import BadTopicError, DecodeError
@@ -24,6 +25,7 @@ class Address:
     kind: str
 
 
+@lru_cache(maxsize=1 << 14)
 def parse(topic: str) -> Address:
     """Read a vehicle's topic. Raises `BadTopicError`, whose text repeats nothing of the topic."""
     parts = topic.split("/")

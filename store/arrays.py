@@ -4,6 +4,7 @@ Two uses: parameters of `unnest` (one statement for a whole batch), and the colu
 """
 
 import struct
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -18,8 +19,9 @@ from store.pool import Connection
 EPOCH_US: Final = 946_684_800_000_000
 """PostgreSQL counts microseconds from 2000-01-01 UTC, we from 1970."""
 
-_NULL: Final = -1
 _LENGTH_BYTES: Final = 4
+_HEAD_BYTES: Final = 20
+"""Of an array with one dimension: dimensions, nulls, type, size, first index."""
 INT2_OID: Final = 21
 INT4_OID: Final = 23
 INT8_OID: Final = 20
@@ -97,12 +99,15 @@ def head(oid: int, n: int, *, nulls: bool = False) -> bytes:
     return struct.pack(">iiIii", 1, int(nulls), oid, n, 1) if n else struct.pack(">iiI", 0, 0, oid)
 
 
-def read(array: bytes, dtype: str) -> NDArray[Any]:
-    """The values of a binary array without nulls, as `array_send` gives it; in native byte order."""
-    if len(array) <= 12:  # no dimension: an empty array
-        return np.zeros(0, dtype=np.dtype(dtype).newbyteorder("="))
-    parts = np.frombuffer(array, dtype=[("length", ">i4"), ("value", dtype)], offset=20)
-    return parts["value"].astype(np.dtype(dtype).newbyteorder("="))
+def read(given: Sequence[bytes], dtype: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The values of binary arrays without nulls (`array_send`), one behind the other, and the arrays' sizes.
+
+    In native byte order. An empty array has no dimension, and so is all head.
+    """
+    bodies = [array[_HEAD_BYTES:] for array in given]
+    parts = np.frombuffer(b"".join(bodies), dtype=[("length", ">i4"), ("value", dtype)])
+    sizes = np.array([len(body) for body in bodies], dtype=np.int64) // parts.itemsize
+    return parts["value"].astype(np.dtype(dtype).newbyteorder("=")), sizes
 
 
 def cursor(conn: Connection) -> AsyncCursor[tuple[Any, ...]]:

@@ -12,6 +12,8 @@ from store.pool import Connection
 _HEAD: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _END: Final = b"\xff\xff"
 _PIECE_BYTES: Final = 1 << 20
+_ARRAY: Final = struct.Struct(">iiiIii")
+"""Length of the field; dimensions, nulls, type, size, first index."""
 NULL: Final = b"\xff\xff\xff\xff"
 """A field that is null."""
 
@@ -58,7 +60,8 @@ def octets(value: bytes) -> bytes:
     return struct.pack(">i", len(value)) + value
 
 
-def array(oid: int, n: int, elements: bytes) -> bytes:
-    """A one-dimensional array field from the `elements` of its values."""
-    top = arrays.head(oid, n)
-    return struct.pack(">i", len(top) + len(elements)) + top + elements
+def array(oid: int, n: int, element_bytes: int, elements: bytes, start: int) -> bytes:
+    """A one-dimensional array field of `n` of the `elements` (`store.arrays`), at least one, from one on."""
+    first = start * element_bytes
+    top = _ARRAY.pack(_ARRAY.size - 4 + n * element_bytes, 1, 0, oid, n, 1)
+    return top + elements[first : first + n * element_bytes]

@@ -76,15 +76,11 @@ async def _stored(conn: Connection, vehicle_id: NDArray[np.int64]) -> Readings:
     async with arrays.cursor(conn) as cur:
         await cur.execute(READ, {"vehicle_id": arrays.int8s(vehicle_id)}, binary=True)
         rows = await cur.fetchall()
-    signals = [arrays.read(row[1], ">i2") for row in rows]
+    signal, sizes = arrays.read([row[1] for row in rows], ">i2")
+    t_us, _ = arrays.read([row[2] for row in rows], ">i8")
+    value, _ = arrays.read([row[3] for row in rows], ">f8")
     ids = np.array([row[0] for row in rows], dtype=np.int64)
-    return Readings(
-        vehicle_id=np.repeat(ids, [len(signal) for signal in signals]),
-        signal=np.concatenate([np.zeros(0, np.int16), *signals]),
-        t_us=np.concatenate([np.zeros(0, np.int64), *(arrays.read(row[2], ">i8") for row in rows)])
-        + arrays.EPOCH_US,
-        value=np.concatenate([np.zeros(0), *(arrays.read(row[3], ">f8") for row in rows)]),
-    )
+    return Readings(np.repeat(ids, sizes), signal, t_us + arrays.EPOCH_US, value)
 
 
 def _joined(one: Readings, other: Readings) -> Readings:

@@ -1,5 +1,6 @@
 """Segments: the decoded values of a message in one row of arrays."""
 
+import struct
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ _INT2: Final = 6
 _INT4: Final = 8
 _INT8: Final = 12
 """Bytes of an array element with its length."""
+_HEAD: Final = struct.Struct(">hiqiqiqiqihiq")
+"""Number of fields; vehicle, first and last moment, boot, life, seq, each behind its length."""
 
 STORED_SIGNALS: Final = """
     select signal from segment
@@ -68,20 +71,15 @@ def _rows(keys: MessageKeys, codebook_id: Sequence[int | None], rows: SignalRows
     heads = zip(*(column.tolist() for column in (*columns, keys.seq[message])), strict=True)
     counts = zip(message.tolist(), runs.tolist(), sizes.tolist(), strict=True)
     for (vehicle_id, first, last, boot, life, seq), (number, r, n) in zip(heads, counts, strict=True):
+        since, until = first - arrays.EPOCH_US, last - arrays.EPOCH_US
         yield b"".join(
             (
-                binary_copy.count(_FIELDS),
-                binary_copy.int8(vehicle_id),
-                binary_copy.timestamp(first),
-                binary_copy.timestamp(last),
-                binary_copy.int8(boot),
-                binary_copy.int2(life),
-                binary_copy.int8(seq),
+                _HEAD.pack(_FIELDS, 8, vehicle_id, 8, since, 8, until, 8, boot, 2, life, 8, seq),
                 binary_copy.int4(codebook_id[number]),
-                binary_copy.array(arrays.INT2_OID, r, signal[run * _INT2 : (run + r) * _INT2]),
-                binary_copy.array(arrays.INT4_OID, r, samples[run * _INT4 : (run + r) * _INT4]),
-                binary_copy.array(arrays.INT8_OID, n, dt_us[at * _INT8 : (at + n) * _INT8]),
-                binary_copy.array(arrays.FLOAT8_OID, n, value[at * _INT8 : (at + n) * _INT8]),
+                binary_copy.array(arrays.INT2_OID, r, _INT2, signal, run),
+                binary_copy.array(arrays.INT4_OID, r, _INT4, samples, run),
+                binary_copy.array(arrays.INT8_OID, n, _INT8, dt_us, at),
+                binary_copy.array(arrays.FLOAT8_OID, n, _INT8, value, at),
             )
         )
         run += r

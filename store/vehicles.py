@@ -6,8 +6,6 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
-from psycopg.rows import class_row
-
 from store.pool import Connection
 from vehicle.vin import Vin
 
@@ -26,7 +24,7 @@ class VehicleRef:
 
 
 FIND: Final = """
-    select id, vin, model, tz, built_on, registered_at is not null as registered, location_allowed
+    select id, vin, model, tz, built_on, registered_at is not null, location_allowed
     from vehicle where vin = any(%(vins)s)
 """
 ADD: Final = """
@@ -36,9 +34,8 @@ ADD: Final = """
 
 async def known(conn: Connection, vins: Iterable[str]) -> dict[Vin, VehicleRef]:
     """Those of the VINs that have a row, registered or not."""
-    async with conn.cursor(row_factory=class_row(VehicleRef)) as cur:
-        await cur.execute(FIND, {"vins": sorted(set(vins))})
-        return {vehicle.vin: vehicle for vehicle in await cur.fetchall()}
+    cur = await conn.execute(FIND, {"vins": sorted(set(vins))})
+    return {row[1]: VehicleRef(*row) for row in await cur.fetchall()}
 
 
 async def by_vin(conn: Connection, vins: Iterable[Vin]) -> dict[Vin, VehicleRef]:
