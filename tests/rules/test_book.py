@@ -2,6 +2,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rules.book import load
 from rules.features import TABLES
@@ -166,6 +168,25 @@ def test_the_version_is_that_of_the_content_and_not_of_layout_and_tests() -> Non
     assert version("# a comment\n" + GOOD.replace("frost explains", "cold explains")) == version(GOOD)
     assert version(GOOD.replace("-0.8", "-0.7")) != version(GOOD)
     assert version(GOOD.replace("Cranking", "Starting")) != version(GOOD)
+
+
+WRONG = st.sampled_from(
+    ["3", "true", '""', "[]", "[1]", "{}", "{a = 1}", "nan", "1979-05-27", "'x'", "[[]]", '"\\u0000"']
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, len(GOOD)), st.integers(0, 12), st.text('ab0 "=[]{},.#-\n', max_size=6) | WRONG)
+def test_a_damaged_file_is_told_and_never_raises(at: int, length: int, inserted: str) -> None:
+    book = load({"crank-weak.toml": GOOD[:at] + inserted + GOOD[at + length :]})
+    assert bool(book.rules) != bool(book.problems)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from([line for line in GOOD.splitlines() if " = " in line and "{day" not in line]), WRONG)
+def test_a_value_of_any_other_kind_is_told_and_never_raises(line: str, value: str) -> None:
+    book = load({"crank-weak.toml": GOOD.replace(line, f"{line.split(' = ')[0]} = {value}")})
+    assert bool(book.rules) != bool(book.problems)
 
 
 def test_windows_line_ends_are_fine() -> None:
