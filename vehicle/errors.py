@@ -130,7 +130,7 @@ class CodebookError(OdocareError):
 
 
 class CatalogueError(OdocareError):
-    """The signal catalogue contradicts itself."""
+    """A catalogue, of signals or of fault codes, contradicts itself."""
 
 
 class RuleError(OdocareError):
