@@ -136,5 +136,9 @@ class Labels:
 
 JOB: Final = {
     "battery-test": _n("12 V battery test"),
+    "cooling-check": _n("Cooling system check"),
+    "fault-diagnosis": _n("Fault diagnosis"),
+    "recall-remedy": _n("Recall remedy"),
+    "scheduled-service": _n("Scheduled service"),
 }
-"""Op-codes of the rules that are no item of a service plan."""
+"""Op-codes of the rules; a service item or a campaign has a name of its own."""

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from api.main import create_app
-from api.options import AppOptions
+from api.options import AppOptions, FeatureMeaning
 from odocare import wiring
 from store import consumers
 from store.consumers import Scope
@@ -32,6 +32,11 @@ def options() -> AppOptions:
         assets=Path(".odocare/assets/node_modules"),
         catalogue=wiring.catalogue(),
         dtc=wiring.dtc_table(),
+        features={
+            "crank_rel_v": FeatureMeaning(
+                "V", "起动电压相对基线", "cranking voltage against its own baseline"
+            )
+        },
         now=lambda: NOW,
     )
 

@@ -322,7 +322,7 @@ def _told(n: int) -> Told:
                 "urgent",
                 "fault-urgent",
                 "engine:P0301",
-                "engine-diagnosis",
+                "fault-diagnosis",
                 "1 缸失火，已报告 5 次",
                 "Misfire on cylinder 1, reported 5 times",
                 (TODAY - DAY, TODAY + DAY, TODAY + 2 * DAY),
