@@ -81,7 +81,7 @@ OIL: Final = PlanItem(
 )
 _COMMON: Final = (
     OIL,
-    PlanItem("cabin-filter", "cabin-filter", "更换空调滤芯", "Cabin air filter", None, None, 20_000, 365),
+    PlanItem("cabin-filter", "cabin-filter", "更换空调滤芯", "Cabin air filter", None, None, 20_000, 730),
     PlanItem("air-filter", "air-filter", "更换空气滤清器", "Engine air filter", None, None, 20_000, None),
     PlanItem("brake-fluid", "brake-fluid", "更换制动液", "Brake fluid", None, None, None, 730),
 )

@@ -16,9 +16,8 @@ BATTERY: Final = "battery-12v"
 """Not of the service plan: done when needed."""
 HOUR_RATIO: Final = 0.4
 """A visit happens after this share of its day's driving."""
-ALONG_KM: Final = 1_500.0
-ALONG_D: Final = 60
-"""An item is done along with the oil when it would be due within this much."""
+EAGER_RATIO: Final = 0.9
+"""An item is done along with the oil when it will be due within this share of the way to the next oil."""
 _SLACK: Final = {
     # mean and spread of how much after the due date and the due distance somebody comes
     "punctual": (-6.0, 9.0, -150.0, 350.0),
@@ -96,7 +95,7 @@ def _services(
         if day >= LIFE_D:
             break
         items = tuple(
-            item.item for item in plan if item is OIL or _is_near(item, done, odometer_km[day], day)
+            item.item for item in plan if item is OIL or _is_near(item, done, float(odometer_km[day]), day)
         )
         done.update({item: (float(odometer_km[day]), day) for item in items})
         found.append(WorkshopVisit(day, items, None, is_recorded=vehicle.habit != "elsewhere"))
@@ -115,5 +114,10 @@ def _limits(item: PlanItem, done: dict[str, tuple[float, int]]) -> tuple[float, 
 
 
 def _is_near(item: PlanItem, done: dict[str, tuple[float, int]], odometer_km: float, day: int) -> bool:
+    """Whether an item would not last until the next oil service of a car that is driven like this one."""
+    assert OIL.every_km is not None
+    assert OIL.every_d is not None
+    km_per_day = max(odometer_km / day, 1.0)
+    next_d = EAGER_RATIO * min(OIL.every_d, OIL.every_km / km_per_day)
     due_km, due_day = _limits(item, done)
-    return odometer_km + ALONG_KM >= due_km or day + ALONG_D >= due_day
+    return odometer_km + next_d * km_per_day >= due_km or day + next_d >= due_day
