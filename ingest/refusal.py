@@ -11,7 +11,7 @@ from store.rejects import Refused
 from vehicle.errors import DecodeError
 from vehicle.vin import Vin
 
-_VIN: Final = re.compile(r"(?i)(?<![A-Z0-9])[A-HJ-NPR-Z0-9]{17}(?![A-Z0-9])")
+_VIN: Final = re.compile(r"(?i)[A-HJ-NPR-Z0-9]{17}")
 _MOST_CHARACTERS: Final = 300
 
 

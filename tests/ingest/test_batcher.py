@@ -1,0 +1,90 @@
+"""Batches close by count, bytes or age, keep the order, and let nothing go that is not settled."""
+
+import asyncio
+
+from ingest.batcher import Batcher, Limits
+from ingest.delivery import Delivery
+
+
+def delivery(number: int, size: int = 10) -> Delivery:
+    return Delivery("t", bytes([number]) * size, 0)
+
+
+def numbers(deliveries: list[Delivery]) -> list[int]:
+    return [one.body[0] for one in deliveries]
+
+
+async def test_a_full_batch_is_taken_at_once_and_the_rest_waits_for_its_age() -> None:
+    batcher = Batcher(Limits(messages=3, age_s=30))
+    for number in range(4):
+        batcher.put(delivery(number))
+    batch = await asyncio.wait_for(batcher.take(), 5)
+    assert numbers(batch.deliveries) == [0, 1, 2]
+    taking = asyncio.create_task(batcher.take())
+    await asyncio.sleep(0)
+    assert not taking.done()
+    batcher.put(delivery(4))
+    batcher.put(delivery(5))
+    assert numbers((await asyncio.wait_for(taking, 5)).deliveries) == [3, 4, 5]
+
+
+async def test_an_old_batch_is_taken_although_it_is_not_full() -> None:
+    batcher = Batcher(Limits(messages=3, age_s=0.01))
+    batcher.put(delivery(0))
+    assert numbers((await asyncio.wait_for(batcher.take(), 5)).deliveries) == [0]
+
+
+async def test_bytes_close_a_batch_too() -> None:
+    batcher = Batcher(Limits(messages=100, bytes=25, age_s=30))
+    for number in range(4):
+        batcher.put(delivery(number))
+    assert numbers((await asyncio.wait_for(batcher.take(), 5)).deliveries) == [0, 1, 2]
+
+
+async def test_a_message_settles_with_its_batch_and_not_before() -> None:
+    batcher = Batcher(Limits(messages=2, age_s=30))
+    first = [batcher.put(delivery(number)) for number in range(2)]
+    second = [batcher.put(delivery(number)) for number in range(2)]
+    batch = await batcher.take()
+    assert not any(settled.done() for settled in first)
+    batcher.done(batch)
+    assert all(settled.done() for settled in first)
+    assert not any(settled.done() for settled in second)
+
+
+async def test_what_waits_is_weighed_until_it_is_done() -> None:
+    batcher = Batcher(Limits(messages=2, age_s=30, waiting_bytes=25))
+    for number in range(3):
+        batcher.put(delivery(number))
+    assert batcher.is_pressed
+    batch = await batcher.take()
+    assert batcher.waiting_bytes == 30
+    batcher.done(batch)
+    assert batcher.waiting_bytes == 10
+    assert not batcher.is_pressed
+
+
+async def test_forgetting_drops_what_was_not_taken_and_leaves_what_was() -> None:
+    batcher = Batcher(Limits(messages=2, age_s=30))
+    taken = [batcher.put(delivery(number)) for number in range(2)]
+    dropped = [batcher.put(delivery(number)) for number in range(3)]
+    batch = await batcher.take()
+    assert batcher.forget() == 3
+    assert all(settled.done() for settled in dropped)
+    assert not any(settled.done() for settled in taken)
+    assert batcher.waiting_bytes == batch.bytes
+    for number in range(2):
+        batcher.put(delivery(10 + number))
+    assert numbers((await asyncio.wait_for(batcher.take(), 5)).deliveries) == [10, 11]
+
+
+async def test_forgetting_while_somebody_waits_to_take_is_survived() -> None:
+    batcher = Batcher(Limits(messages=2, age_s=0.05))
+    batcher.put(delivery(0))
+    taking = asyncio.create_task(batcher.take())
+    await asyncio.sleep(0)
+    batcher.forget()
+    await asyncio.sleep(0.06)
+    assert not taking.done()
+    batcher.put(delivery(1))
+    assert numbers((await asyncio.wait_for(taking, 5)).deliveries) == [1]
