@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-_COMPARISON: Final = re.compile(
-    r"\b([a-z][a-z0-9_]*)\s*(<=|>=|<>|!=|<|>|=)\s*(-?\d+(?:\.\d+)?|'[^']*'|true|false)", re.IGNORECASE
-)
+_TOKEN: Final = re.compile(r"'[^']*'|-?\d+(?:\.\d+)?|\w+|<=|>=|<>|!=|[<>=]|\S")
+_COMPARE: Final = frozenset({"<", "<=", ">", ">=", "=", "<>", "!="})
+_BEFORE: Final = frozenset({"", "and", "or", "not", "("})
+_BEHIND: Final = frozenset({"", "and", "or", ")"})
+_WORDS: Final = _BEFORE | _BEHIND | {"null", "true", "false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class RuleText:
     """The rule's `for`."""
     source: str
     limits: Mapping[str, tuple[str, str]]
-    """Feature to operator and limit, of the comparisons in `when` that compare with a constant."""
+    """Feature to operator and limit: comparisons in `when` with a constant, and flags as `= true`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +48,32 @@ def rule_text(body: str | None) -> RuleText | None:
     except tomllib.TOMLDecodeError:
         return None
     when = str(rule.get("when", ""))
-    limits: dict[str, tuple[str, str]] = {}
-    for name, operator, limit in _COMPARISON.findall(when):
-        limits.setdefault(name, (operator, limit.strip("'")))
     return RuleText(
         when=when,
         clear=str(rule.get("clear", "")),
         hold=str(rule.get("for", "")),
         source=str(rule.get("source", "")),
-        limits=limits,
+        limits=_limits(when),
     )
+
+
+def _limits(when: str) -> dict[str, tuple[str, str]]:
+    """`name op constant`, and names that stand alone between `and`, `or`, `not` and brackets."""
+    limits: dict[str, tuple[str, str]] = {}
+    tokens = ["", *_TOKEN.findall(when), "", ""]
+    for place, name in enumerate(tokens[:-2]):
+        before, behind = tokens[place - 1].lower() if place else "", tokens[place + 1].lower()
+        if not name.isidentifier() or name.lower() in _WORDS or before not in _BEFORE:
+            continue
+        if behind in _COMPARE and _is_constant(tokens[place + 2]):
+            limits.setdefault(name, (behind, tokens[place + 2].strip("'")))
+        elif behind in _BEHIND:
+            limits.setdefault(name, ("=", "false" if before == "not" else "true"))
+    return limits
+
+
+def _is_constant(token: str) -> bool:
+    return token[:1] in {"'", "-"} or token[:1].isdigit() or token.lower() in {"true", "false"}
 
 
 def terms(values: Mapping[str, Any], read_at: Mapping[str, Any], text: RuleText | None) -> list[Term]:

@@ -95,7 +95,7 @@ async def _await_events(
     ends_s = time.monotonic() + wait_s
     while not page.events:
         left_s = ends_s - time.monotonic()
-        if left_s <= 0 or await request.is_disconnected():
+        if left_s <= 0 or shared.watch.is_closed or await request.is_disconnected():
             break
         if await shared.watch.moved(wish.feed, page.next, within_s=min(left_s, _LOOK_AGAIN_S)):
             page = await _read(shared, wish, page.next)

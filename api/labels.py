@@ -72,6 +72,7 @@ CHANGE: Final = {
     "moved": _n("moved to another feed"),
 }
 RECALL: Final = {"open": _n("Open"), "remedied": _n("Remedied")}
+FAULT_STATUS: Final = {"active": _n("present"), "pending": _n("pending")}
 FINDING: Final = {
     "confirmed": _n("confirmed"),
     "not_found": _n("not found"),
@@ -128,6 +129,13 @@ class Labels:
     def ended(self, word: str) -> str:
         """How a fault ended."""
         return self._of(ENDED, word)
+
+    def value(self, word: str) -> str:
+        """A word that was read as a feature's value, where it is one of ours."""
+        for table in (RECALL, SEVERITY, FAULT_STATUS, BINDING):
+            if word in table:
+                return self._translate(table[word])
+        return word
 
     def job(self, code: str) -> str:
         """An op-code in words."""

@@ -28,6 +28,7 @@ class FeedWatch:
         self._every_s = every_s
         self._ends: dict[str, tuple[int, int]] = {}
         self._waiters = 0
+        self._is_closed = False
         self._wanted = asyncio.Event()
         self._round = asyncio.Event()
 
@@ -36,13 +37,23 @@ class FeedWatch:
         """How many wait now."""
         return self._waiters
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody should wait any more."""
+        return self._is_closed
+
+    def close(self) -> None:
+        """Send everybody away: the service ends."""
+        self._is_closed = True
+        self._round.set()
+
     async def moved(self, feed: Feed, seen: Position, *, within_s: float) -> bool:
-        """Wait until `feed` has more than `seen`; False where the time is over first."""
+        """Wait until `feed` has more than `seen`; False where the time is over first, or the service ends."""
         self._waiters += 1
         self._wanted.set()
         try:
             async with asyncio.timeout(within_s):
-                while not self._is_past(feed, seen):
+                while not self._is_closed and not self._is_past(feed, seen):
                     await self._round.wait()
         except TimeoutError:
             return False
@@ -51,7 +62,7 @@ class FeedWatch:
             if self._waiters == 0:
                 self._wanted.clear()
                 self._ends = {}  # nobody looks any more: it would be stale for the next
-        return True
+        return not self._is_closed
 
     def _is_past(self, feed: Feed, seen: Position) -> bool:
         if feed not in self._ends:

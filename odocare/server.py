@@ -30,8 +30,9 @@ async def run(settings: Settings, *, host: str, port: int, ready: Callable[[str]
         await health.require_ready(conn)
     async with open_pool(_limited(url), most=_CONNECTIONS) as pool:
         listener = _listen(host, port)
+        app = create_app(pool, options(settings))
         config = uvicorn.Config(
-            create_app(pool, options(settings)),
+            app,
             access_log=False,  # addresses hold tickets and searches
             log_config=None,
             server_header=False,
@@ -39,7 +40,9 @@ async def run(settings: Settings, *, host: str, port: int, ready: Callable[[str]
             timeout_keep_alive=30,
             lifespan="on",
         )
-        server = _Server(config, lambda: ready(_address(host, listener)))
+        server = _Server(
+            config, up=lambda: ready(_address(host, listener)), down=app.state.context.watch.close
+        )
         await server.serve(sockets=[listener])
 
 
@@ -89,14 +92,20 @@ def _address(host: str, listener: socket.socket) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Says when it is up."""
+    """Says when it is up, and when it begins to end."""
 
-    def __init__(self, config: uvicorn.Config, up: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, *, up: Callable[[], None], down: Callable[[], None]) -> None:
         super().__init__(config)
         self._up = up
+        self._down = down
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's, and then `up`."""
         await super().startup(sockets)
         if self.started:
             self._up()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """First `down`, so that those who wait for events are answered; then as uvicorn's."""
+        self._down()
+        await super().shutdown(sockets)

@@ -24,7 +24,8 @@ def forecast(**changes: Any) -> Forecast:
         "is_first": False, "p10_on": TODAY + 20 * DAY, "p20_on": None, "p50_on": TODAY + 30 * DAY,
         "p90_on": TODAY + 60 * DAY, "binding": "distance", "due_probability": 0.0, "km_left_p20": 900.0,
         "odometer_km": 19_000.0, "odometer_at": datetime(2026, 11, 21, 4, tzinfo=UTC),
-        "as_of": datetime(2026, 11, 21, 6, tzinfo=UTC), "model": "m", "model_version": "1", "evidence": {"limit_km": 20_000.0},
+        "as_of": datetime(2026, 11, 21, 6, tzinfo=UTC), "model": "m",
+        "model_version": "1", "evidence": {"limit_km": 20_000.0},
     }  # fmt: skip
     return Forecast(**fields | changes)
 
@@ -109,6 +110,12 @@ def test_values_stand_beside_the_limits_of_the_rule() -> None:
         ("crank_rel_v", "<", "-0.8"), ("ambient_degc", ">", "-10"), ("other", None, None),
     ]  # fmt: skip
     assert {term.read_at for term in found} == {datetime(2026, 11, 20, 21, tzinfo=UTC)}
+
+
+def test_flags_of_a_rule_are_limits_too() -> None:
+    text = rule_text('when = "not is_first and mil and x is not null and due_in_p20_d <= 30 and a + b > c"')
+    assert text is not None
+    assert text.limits == {"due_in_p20_d": ("<=", "30"), "is_first": ("=", "false"), "mil": ("=", "true")}
 
 
 def test_a_rule_that_was_not_kept_or_is_broken_still_shows_its_values() -> None:

@@ -1,7 +1,6 @@
-from store import migrate
 from store.pool import Connection
 from tests.api import town
-from tests.api.conftest import Client
+from tests.api.conftest import Client, record_migrations
 
 
 async def test_it_is_alive_and_not_ready_before_the_schema_is(client: Client, conn: Connection) -> None:
@@ -9,10 +8,7 @@ async def test_it_is_alive_and_not_ready_before_the_schema_is(client: Client, co
     early = await client.get("/readyz")
     assert early.status_code == 503
     assert early.json()["type"] == "urn:odocare:problem:schema-not-current"
-    await conn.execute(migrate.CREATE_LEDGER)
-    for file in migrate.read_migrations():
-        record = {"number": file.number, "name": file.name, "sha256": file.sha256}
-        await conn.execute(migrate.RECORD, record)
+    await record_migrations(conn)
     assert (await client.get("/readyz")).json() == {"status": "ready"}
 
 
