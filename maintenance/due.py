@@ -16,10 +16,9 @@ from scipy.special import ndtr
 from maintenance.exposure import Exposure
 from maintenance.inputs import VehicleInput
 from maintenance.mileage import daily
-from maintenance.odometer import Odometer, clean
+from maintenance.odometer import Odometer, of_vehicle
 from maintenance.parameters import DEFAULT, UsageParameters
 from maintenance.plan import Cycle, cycles
-from maintenance.readings import gather
 from maintenance.usage import Forecast, Level, UsageState, fold, level
 from vehicle.prediction import Binding, DueDate, Status
 
@@ -34,27 +33,30 @@ def predict(
     vehicles: Sequence[VehicleInput],
     as_of_day: NDArray[np.int32],
     parameters: UsageParameters = DEFAULT,
+    odometers: Sequence[Odometer] | None = None,
 ) -> list[DueDate]:
     """One due date per vehicle and plan item, in the order given; `as_of_day` is each vehicle's local day.
 
-    Nothing that happened after `as_of_day` is looked at. Vehicles do not influence each other.
+    Nothing that happened after `as_of_day` is looked at. Vehicles do not influence each other. `odometers`
+    are the vehicles' own, cleaned as of that day, where somebody has them already.
     """
+    if odometers is None:
+        odometers = [of_vehicle(v, int(day)) for v, day in zip(vehicles, as_of_day, strict=True)]
     found: list[DueDate] = []
     for start in range(0, len(vehicles), _CHUNK_VEHICLES):
-        chunk = vehicles[start : start + _CHUNK_VEHICLES]
-        found += _predict_chunk(chunk, as_of_day[start : start + _CHUNK_VEHICLES], parameters)
+        part = slice(start, start + _CHUNK_VEHICLES)
+        found += _predict_chunk(vehicles[part], odometers[part], as_of_day[part], parameters)
     return found
 
 
 def _predict_chunk(
-    vehicles: Sequence[VehicleInput], as_of_day: NDArray[np.int32], parameters: UsageParameters
+    vehicles: Sequence[VehicleInput],
+    odometers: Sequence[Odometer],
+    as_of_day: NDArray[np.int32],
+    parameters: UsageParameters,
 ) -> list[DueDate]:
     exposure = Exposure.of(parameters.segments)
     segment = np.array([parameters.segment_of(v.use_class) for v in vehicles], dtype=np.intp)
-    odometers = [
-        clean(gather(v.days, v.visits, as_of_day=int(day)))
-        for v, day in zip(vehicles, as_of_day, strict=True)
-    ]
     mileage = daily(odometers, segment, as_of_day, exposure, history_d=parameters.history_d)
     state = fold(mileage, segment, parameters)
     rows = _Rows.of(vehicles, odometers, as_of_day)

@@ -15,9 +15,8 @@ from maintenance.battery12 import crank_rel_v
 from maintenance.exposure import Exposure
 from maintenance.inputs import DAY_US, VehicleInput
 from maintenance.mileage import daily
-from maintenance.odometer import Odometer, clean
+from maintenance.odometer import Odometer, of_vehicle
 from maintenance.parameters import DEFAULT, UsageParameters
-from maintenance.readings import gather
 from vehicle.prediction import DueDate
 
 Column = NDArray[np.float64] | NDArray[np.int64] | list[str | None] | list[str] | list[bool]
@@ -39,6 +38,7 @@ def vehicle_days(
     loyalty: str | None = None,
     climate: str | None = None,
     parameters: UsageParameters = DEFAULT,
+    odometer: Odometer | None = None,
 ) -> dict[str, Column]:
     """Columns of the `vehicle` table, one row per day of `day_range`.
 
@@ -47,7 +47,7 @@ def vehicle_days(
     per day.
     """
     day = day_range(vehicle, as_of_day)
-    odometer = clean(gather(vehicle.days, vehicle.visits, as_of_day=as_of_day))
+    odometer = of_vehicle(vehicle, as_of_day) if odometer is None else odometer
     visits = np.sort([v.visited_on_day for v in vehicle.visits]).astype(np.int64)
     stored = vehicle.days
     return {

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from maintenance.inputs import DAY_US
-from maintenance.readings import Readings
+from maintenance.inputs import DAY_US, VehicleInput
+from maintenance.readings import Readings, gather
 
 _HOUR_US: Final = 3_600_000_000
 _EARLIEST_OFFSET_US: Final = -14 * _HOUR_US  # a local day begins at most 14 h before the same day in UTC
@@ -78,6 +78,11 @@ class Odometer:
 
     def __len__(self) -> int:
         return len(self.day)
+
+
+def of_vehicle(vehicle: VehicleInput, as_of_day: int) -> Odometer:
+    """The cleaned odometer of one vehicle as it was known at the end of a local day."""
+    return clean(gather(vehicle.days, vehicle.visits, as_of_day=as_of_day))
 
 
 def clean(readings: Readings, limits: OdometerLimits = LIMITS) -> Odometer:

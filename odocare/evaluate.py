@@ -17,6 +17,7 @@ import structlog
 from crm.triggers import Desk, decide
 from odocare.judgement import Judge, Judged, Memory, judge
 from store import (
+    anomalies,
     evaluations,
     feed,
     findings,
@@ -241,6 +242,7 @@ async def _evaluate(
     desk = Desk(by.site, as_of, {row.id: row for row in known.vehicles})
     changes = decide(desk, existing, judged.drafts, judged.gone)
     await _store(conn, judged, memory, changes, as_of)
+    await anomalies.replace_odometer(conn, ids, judged.anomalies)
     if evaluation_id is None:
         evaluation_id = await evaluations.begin(conn, as_of=as_of, scope="touched")
         await evaluations.finish(conn, evaluation_id, failed_n=0)

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from maintenance import features
 from maintenance.inputs import DayColumns, PlanItem, VehicleInput, Visit
+from maintenance.odometer import Odometer, of_vehicle
 from maintenance.parameters import UsageParameters
 from rules.features import KEYS, conform, schema
+from store.anomalies import Anomaly as AnomalyRow
 from store.inputs import DAY_COLUMNS, CampaignRow, FaultRow, Inputs, PlanRow, VehicleRow, VisitRow
-from vehicle.day import local_day, us_of
+from vehicle.day import at_of, local_day, us_of
 from vehicle.prediction import DueDate
 
 _EPOCH: Final = date(1970, 1, 1)
@@ -26,12 +28,14 @@ _DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The vehicles of one chunk, as the models read them; all three in the same order."""
+    """The vehicles of one chunk, as the models read them; all four in the same order."""
 
     rows: list[VehicleRow]
     vehicles: list[VehicleInput]
     as_of_day: NDArray[np.int32]
     """Each vehicle's local day at `as_of`."""
+    odometers: list[Odometer]
+    """Cleaned once, for predictions, features and anomalies alike."""
 
 
 def fleet(inputs: Inputs, as_of: datetime) -> Fleet:
@@ -57,7 +61,17 @@ def fleet(inputs: Inputs, as_of: datetime) -> Fleet:
         for row in inputs.vehicles
     ]
     as_of_day = [_number(local_day(as_of, ZoneInfo(row.tz))) for row in inputs.vehicles]
-    return Fleet(inputs.vehicles, vehicles, np.array(as_of_day, dtype=np.int32))
+    odometers = [of_vehicle(one, day) for one, day in zip(vehicles, as_of_day, strict=True)]
+    return Fleet(inputs.vehicles, vehicles, np.array(as_of_day, dtype=np.int32), odometers)
+
+
+def anomalies(known: Fleet) -> list[AnomalyRow]:
+    """Odometer readings of the chunk that do not count, with the reasons."""
+    return [
+        AnomalyRow(row.id, at_of(one.at_us), one.kind.value, one.before_km, one.after_km, one.reason)
+        for row, odometer in zip(known.rows, known.odometers, strict=True)
+        for one in odometer.anomalies
+    ]
 
 
 def _by_vehicle(days: NDArray[np.void]) -> dict[int, NDArray[np.void]]:
@@ -109,10 +123,14 @@ def _vehicle_frame(
     for campaign in campaigns:
         of_vehicle[campaign.vehicle_id].append(campaign)
     parts = []
-    for row, vehicle, today in zip(known.rows, known.vehicles, known.as_of_day.tolist(), strict=True):
+    for row, vehicle, today, odometer in zip(
+        known.rows, known.vehicles, known.as_of_day.tolist(), known.odometers, strict=True
+    ):
         days = features.day_range(vehicle, today)
         open_recalls_n = _open_recalls_n(of_vehicle[row.id], days, ZoneInfo(row.tz))
-        columns = features.vehicle_days(vehicle, today, open_recalls_n=open_recalls_n, parameters=parameters)
+        columns = features.vehicle_days(
+            vehicle, today, open_recalls_n=open_recalls_n, parameters=parameters, odometer=odometer
+        )
         at_us = days.astype(np.int64) * (_DAY // timedelta(microseconds=1))
         keys = {
             "vehicle_id": np.full(len(days), row.id, dtype=np.int64),

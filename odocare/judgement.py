@@ -17,6 +17,7 @@ from rules import engine
 from rules.finding import Finding
 from rules.rule import Rule, RuleBook
 from rules.states import States
+from store.anomalies import Anomaly
 from store.findings import FindingKey, FindingRow
 from store.inputs import Inputs, VehicleRow
 from store.predictions import Prediction
@@ -64,12 +65,14 @@ class Judged:
     drafts: list[Draft]
     gone: set[UUID]
     """Triggers whose findings have closed."""
+    anomalies: list[Anomaly]
+    """All odometer readings of these vehicles that do not count."""
 
 
 def judge(inputs: Inputs, memory: Memory, by: Judge, *, as_of: datetime) -> Judged:
     """Predict, evaluate all rules, and say what each open finding's trigger looks like now."""
     known = evaluation_inputs.fleet(inputs, as_of)
-    due = due_dates.predict(known.vehicles, known.as_of_day, by.parameters)
+    due = due_dates.predict(known.vehicles, known.as_of_day, by.parameters, known.odometers)
     frames = evaluation_inputs.frames(known, inputs, due, as_of, by.parameters)
     found = engine.evaluate(by.book, frames, States.load(_state_tuples(memory.states)))
     rules = {rule.id: rule for rule in by.book.rules}
@@ -93,6 +96,7 @@ def judge(inputs: Inputs, memory: Memory, by: Judge, *, as_of: datetime) -> Judg
         states=states,
         drafts=drafts,
         gone=_gone(live, closed, vehicles, by.site),
+        anomalies=evaluation_inputs.anomalies(known),
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from odocare.evaluate import Tally, evaluate_all, evaluate_touched
 from odocare.judgement import Judge
-from store import campaigns, feed, outcomes
+from store import anomalies, campaigns, feed, outcomes
 from store.campaigns import Campaign
 from store.pool import Connection, Pool
 from tests.odocare.garage import Garage
@@ -301,3 +301,21 @@ async def test_a_vehicle_that_cannot_be_evaluated_is_held_back_alone(
     await garage.conn.execute("update vehicle set tz = 'Asia/Shanghai'; update held_back set until = now()")
     assert (await evaluate_touched(pool, by, as_of=on("2026-05-01") + timedelta(hours=1))).opened_n == 1
     assert await garage.rows("select count(*) from held_back") == [(0,)]
+
+
+async def test_a_reading_that_falls_is_an_anomaly_and_moves_no_date(
+    garage: Garage, pool: Pool, by: Judge, conn: Connection
+) -> None:
+    car = await garage.vehicle()
+    await garage.drive(car, "2026-01-01", 60)
+    await evaluate_touched(pool, by, as_of=on("2026-03-10"))
+    before = await garage.rows("select p10_on, p50_on, p90_on from prediction where is_newest")
+    await garage.drive(car, "2026-03-03", 1, from_km=3.0, km_per_d=1.0)
+    await evaluate_touched(pool, by, as_of=on("2026-03-10"))
+    found = await anomalies.of_vehicle(conn, car)
+    assert {(one.kind, one.after) for one in found} == {("odometer-fall", 3.0), ("odometer-fall", 4.0)}
+    assert await garage.rows("select p10_on, p50_on, p90_on from prediction where is_newest") == before
+    await conn.execute("delete from vehicle_day where day = '2026-03-03'")  # as if it had never been sent
+    await garage.touch(car)
+    await evaluate_touched(pool, by, as_of=on("2026-03-10"))
+    assert await anomalies.of_vehicle(conn, car) == []
