@@ -5,10 +5,11 @@ anew from what was allowed: numbers are float64 throughout, a result that is not
 """
 
 import io
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
+from functools import reduce
 from typing import Final
 
 import polars as pl
@@ -27,6 +28,15 @@ class Condition:
     """Boolean per row, null where unknown."""
     columns: tuple[str, ...]
     """Features it reads, in the order of the text."""
+    parts: tuple[pl.Expr, ...]
+    """What its outermost `and` joins; the condition itself where there is none."""
+
+    def about(self, names: Set[str]) -> "Condition":
+        """The condition without the parts that read none of `names`; itself where nothing would be left."""
+        parts = tuple(part for part in self.parts if not names.isdisjoint(part.meta.root_names()))
+        if not parts or len(parts) == len(self.parts):
+            return self
+        return replace(self, expr=reduce(lambda left, right: left & right, parts), parts=parts)
 
 
 class _Kind(StrEnum):
@@ -45,6 +55,8 @@ class _Term:
     feature: Feature | None = None
     literal: str | float | bool | None = None
     is_literal: bool = False
+    parts: tuple[pl.Expr, ...] = ()
+    """What an `and` joins, its own `and`s taken apart."""
 
 
 _UNCLEAR: Final = _Kind.UNCLEAR
@@ -76,7 +88,8 @@ def compile_condition(text: str, table: FeatureTable) -> Condition:
         walk.problems.append(f"the condition reads no column of table {table.name}")
     if walk.problems:
         raise ConditionError(list(dict.fromkeys(walk.problems)))
-    return Condition(text=text, expr=term.expr, columns=tuple(walk.columns))
+    parts = term.parts or (term.expr,)
+    return Condition(text=text, expr=term.expr, columns=tuple(walk.columns), parts=parts)
 
 
 @dataclass(slots=True)
@@ -158,8 +171,11 @@ class _Walk:
                 return self.wrong(f"`{op.lower()}` joins conditions, {side.said} is {side.kind}")
             if side.kind is _Kind.FLAG and not side.expr.meta.root_names():
                 return self.wrong(f"{side.said} reads no column and settles the `{op.lower()}` by itself")
-        both = left.expr & right.expr if op == "And" else left.expr | right.expr
-        return _Term(both, self.kind_of(_Kind.FLAG, left, right), f"({left.said} {op.lower()} {right.said})")
+        kind, said = self.kind_of(_Kind.FLAG, left, right), f"({left.said} {op.lower()} {right.said})"
+        if op == "Or":
+            return _Term(left.expr | right.expr, kind, said)
+        parts = (*(left.parts or (left.expr,)), *(right.parts or (right.expr,)))
+        return _Term(left.expr & right.expr, kind, said, parts=parts)
 
     def comparison(self, op: str, left: _Term, right: _Term) -> _Term:
         said = f"{left.said} and {right.said}"

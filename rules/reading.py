@@ -237,8 +237,6 @@ class _Reader:
                 trials.append((place, trial))
         if given and not any("opens_on_day" in each or "closes_on_day" in each for each in given):
             self.note("no test opens the rule: add a [[test]] with opens_on_day", "test", 0)
-        if given and not any("never_opens" in each for each in given):
-            self.note("no test leaves the rule closed: add a [[test]] with never_opens = true", "test", 0)
         return trials
 
     def run(self, rule: Rule, trials: list[tuple[int, Trial]]) -> None:

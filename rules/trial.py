@@ -1,7 +1,7 @@
 """Tests inside a rule: rows of its table, and when it should open or close, or that it never should."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final
@@ -18,6 +18,8 @@ from rules.rule import Rule, RuleBook
 _DAY_0: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _MOST_DAYS: Final = 100_000
 _KEYS: Final = ("title", "rows", "opens_on_day", "closes_on_day", "never_opens")
+_UNKNOWN: Final = "unknown"
+"""Stands in a test for what was not measured, in columns of any type; TOML has no null."""
 _KIND: Final = {FLOAT: "a number", COUNT: "a whole number", TEXT: "a text", FLAG: "true or false"}
 
 
@@ -27,7 +29,9 @@ class Trial:
 
     title: str
     rows: tuple[Mapping[str, Any], ...]
-    """Each with `day` and any features; `occasion` may be given. What is not given is unknown."""
+    """Each with `day` and any features; `occasion` may be given. What a row leaves out, or says is
+    "unknown", is unknown on it; what no row gives is not what the test is about, and the parts of a condition
+    that only read such are met."""
     opens_on_day: float | None
     closes_on_day: float | None
     never_opens: bool
@@ -91,6 +95,8 @@ def _row_problems(row: Mapping[str, Any], table: FeatureTable) -> list[str]:
         if feature is None:
             hint = did_you_mean(name, [each.name for each in table.features])
             problems.append(f"table {table.name} has no column {name!r}{hint}")
+        elif value == _UNKNOWN:
+            continue
         elif not _fits(feature, value):
             problems.append(f"{name} is {_KIND[feature.dtype]}, got {value!r}")
         elif feature.choices and value not in feature.choices:
@@ -109,23 +115,29 @@ def _fits(feature: Feature, value: object) -> bool:
 
 def failures(rule: Rule, trials: Sequence[Trial]) -> list[str | None]:
     """Per trial what went otherwise than expected, or None."""
-    frames = [_frame(rule, trial, number) for number, trial in enumerate(trials)]
-    if not frames:
-        return []
-    found = evaluate(RuleBook((rule,), ()), {rule.on: pl.concat(frames)}, carried=()).findings
-    return [
-        _failure(rule, trial, frame, [each for each in found if each.vehicle_id == number])
-        for number, (trial, frame) in enumerate(zip(trials, frames, strict=True))
-    ]
+    return [_run(_about(rule, trial), trial) for trial in trials]
 
 
-def _frame(rule: Rule, trial: Trial, number: int) -> pl.DataFrame:
+def _about(rule: Rule, trial: Trial) -> Rule:
+    """The rule as far as a test speaks of it."""
+    names = {name for row in trial.rows for name in row}
+    clears = None if rule.clears is None else rule.clears.about(names)
+    return replace(rule, opens=rule.opens.about(names), clears=clears)
+
+
+def _run(rule: Rule, trial: Trial) -> str | None:
+    frame = _frame(rule, trial)
+    found = evaluate(RuleBook((rule,), ()), {rule.on: frame}, carried=()).findings
+    return _failure(rule, trial, frame, found)
+
+
+def _frame(rule: Rule, trial: Trial) -> pl.DataFrame:
     wanted = schema(rule.on)
     rows = [
         {
             **dict.fromkeys(wanted),
-            **{name: float(value) if wanted.get(name) == FLOAT else value for name, value in row.items()},
-            "vehicle_id": number,
+            **{name: _cell(value, wanted.get(name)) for name, value in row.items()},
+            "vehicle_id": 0,
             "subject": "",
             "occasion": row.get("occasion", ""),
             "at": _DAY_0 + timedelta(days=row["day"]),
@@ -133,6 +145,12 @@ def _frame(rule: Rule, trial: Trial, number: int) -> pl.DataFrame:
         for row in trial.rows
     ]
     return pl.DataFrame([{name: row[name] for name in wanted} for row in rows], schema=wanted)
+
+
+def _cell(value: object, dtype: pl.DataType | None) -> object:
+    if value == _UNKNOWN:
+        return None
+    return float(str(value)) if dtype == FLOAT else value
 
 
 def _failure(rule: Rule, trial: Trial, frame: pl.DataFrame, found: Sequence[Finding]) -> str | None:
