@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,11 +17,12 @@ from rich.console import Console
 from odocare import children
 from odocare.children import Child
 from odocare.settings import Settings
+from simulator.maker import WMI
 from vehicle.errors import StackError
 from vehicle.vin import Vin, with_check_digit
 
-TRUCK_VIN: Final = with_check_digit(Vin("LZZ0HAUL0N0000001"))
-"""The replayed truck's invented VIN; LZZ is the invented maker's."""
+TRUCK_VIN: Final = with_check_digit(Vin(f"{WMI}HAUL00S0000001"))
+"""The replayed truck's, of the invented maker."""
 CAPTURE: Final = Path("truck_j1939") / "truck.log.gz"
 _TRUCK_BUILT_D: Final = 240
 _TRUCK_DRIVEN_D: Final = 200
@@ -62,13 +63,6 @@ class Site:
         answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
         return answer
 
-    def until(self) -> str:
-        """Last day of the fleet's history: of the first run, so that later runs send the same again."""
-        note = self.folder / "until"
-        if not note.exists():
-            note.write_text((datetime.now(UTC) - timedelta(days=1)).date().isoformat())
-        return note.read_text()
-
 
 @contextmanager
 def step(console: Console, title: str) -> Iterator[None]:
@@ -79,10 +73,9 @@ def step(console: Console, title: str) -> Iterator[None]:
     console.print(f"  [dim]{time.monotonic() - begun_s:.1f} s[/dim]")
 
 
-def fleet_arguments(plan: Plan, until: str) -> tuple[str, ...]:
+def fleet_arguments(plan: Plan) -> tuple[str, ...]:
     """What names the simulated fleet, for every `odocare simulate` of the demo."""
-    counts = ("--vehicles", str(plan.vehicles), "--days", str(plan.days), "--seed", str(plan.seed))
-    return (*counts, "--until", until)
+    return ("--vehicles", str(plan.vehicles), "--days", str(plan.days), "--seed", str(plan.seed))
 
 
 def register(site: Site, plan: Plan) -> Path:
@@ -96,14 +89,15 @@ def register(site: Site, plan: Plan) -> Path:
         capture = recording
         wanted += ["--write-capture", str(recording)]
         site.console.print("  no real capture (ODOCARE_FIXTURES is not set): a simulated truck is recorded")
-    site.odocare("simulate", *fleet_arguments(plan, site.until()), *wanted)
-    until = date.fromisoformat(site.until())
-    built_on, delivered_on = until - timedelta(days=_TRUCK_BUILT_D), until - timedelta(days=_TRUCK_DRIVEN_D)
+    site.odocare("simulate", *fleet_arguments(plan), *wanted)
     truck = folder / "truck.csv"
-    truck.write_text(
-        "vin,plate,model,market,use_class,fuel,tz,built_on,delivered_on,dealer,owner_ref\n"
-        f"{TRUCK_VIN},,Odo Hauler,CN,business,diesel,Asia/Shanghai,{built_on},{delivered_on},,\n"
-    )
+    if not truck.exists():  # what was said about it once, stays: a later run changes nothing
+        today = datetime.now(UTC).date()
+        built_on, driven_on = today - timedelta(days=_TRUCK_BUILT_D), today - timedelta(days=_TRUCK_DRIVEN_D)
+        truck.write_text(
+            "vin,plate,model,market,use_class,fuel,tz,built_on,delivered_on,dealer,owner_ref\n"
+            f"{TRUCK_VIN},,Odo Hauler,CN,business,diesel,Asia/Shanghai,{built_on},{driven_on},,\n"
+        )
     for kind, file in (
         ("dealers", folder / "dealers.csv"),
         ("plans", folder / "plans.csv"),
@@ -112,7 +106,8 @@ def register(site: Site, plan: Plan) -> Path:
         ("visits", folder / "visits.csv"),
     ):
         site.odocare("import", kind, str(file))
-    site.odocare("campaign", "import", str(folder / "recall.toml"))
+    for campaign in sorted(folder.glob("recall*.toml")):
+        site.odocare("campaign", "import", str(campaign))
     return capture
 
 
@@ -179,7 +174,7 @@ class Demo:
             replayed = site.odocare("replay", str(capture), "--vin", TRUCK_VIN, "--fast")
             console.print(f"  {replayed['frames']} frames in {replayed['messages']} messages")
         with step(console, f"send {self.plan.days} days of {self.plan.vehicles} simulated vehicles"):
-            sent = site.odocare("simulate", *fleet_arguments(self.plan, site.until()))
+            sent = site.odocare("simulate", *fleet_arguments(self.plan))
             wait_received(
                 ingest,
                 f"http://127.0.0.1:{metrics_port}/metrics",
