@@ -43,14 +43,9 @@ class Batcher:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._waiting: deque[Batch] = deque()
-        self._taken: Batch | None = None
         self._arrived = asyncio.Event()
-
-    @property
-    def waiting_bytes(self) -> int:
+        self.waiting_bytes = 0
         """Of bodies that were put and are not settled."""
-        taken = 0 if self._taken is None else self._taken.bytes
-        return taken + sum(batch.bytes for batch in self._waiting)
 
     @property
     def is_pressed(self) -> bool:
@@ -66,6 +61,7 @@ class Batcher:
         batch = self._waiting[-1]
         batch.deliveries.append(delivery)
         batch.bytes += len(delivery.body)
+        self.waiting_bytes += len(delivery.body)
         if len(batch.deliveries) >= self._limits.messages or batch.bytes >= self._limits.bytes:
             batch.full.set()
         return batch.settled
@@ -82,14 +78,14 @@ class Batcher:
             except TimeoutError:
                 pass
             if self._waiting and self._waiting[0] is batch:  # else it was forgotten meanwhile
-                self._taken = self._waiting.popleft()
+                self._waiting.popleft()
                 if not self._waiting:
                     self._arrived.clear()
                 return batch
 
     def done(self, batch: Batch) -> None:
         """Say that a taken batch is stored."""
-        self._taken = None
+        self.waiting_bytes -= batch.bytes
         batch.settle()
 
     def forget(self) -> int:
@@ -98,5 +94,5 @@ class Batcher:
         self._waiting.clear()
         self._arrived.clear()
         for batch in dropped:
-            batch.settle()
+            self.done(batch)
         return sum(len(batch.deliveries) for batch in dropped)

@@ -175,22 +175,24 @@ def _plain(reject: "Reject") -> dict[str, Any]:
 
 
 def _table(found: list["Reject"]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("id", "when", "kind", "reason", "bytes", "vehicle", "detail", box=None)
+    """Columns as wide as they need to be, one line per reject."""
+    rows = [("id", "when", "kind", "reason", "bytes", "vehicle", "detail")]
     for one in found:
-        table.add_row(
-            str(one.id),
-            one.known_at.isoformat(sep=" ", timespec="seconds"),
-            one.kind,
-            one.reason if one.whole else f"{one.reason} (part)",
-            "" if one.body_bytes is None else str(one.body_bytes),
-            "" if one.vehicle_id is None else str(one.vehicle_id),
-            one.detail + (" [replayed]" if one.replayed_at is not None else ""),
+        rows.append(
+            (
+                str(one.id),
+                one.known_at.isoformat(sep=" ", timespec="seconds"),
+                one.kind,
+                one.reason if one.whole else f"{one.reason} (part)",
+                "-" if one.body_bytes is None else str(one.body_bytes),
+                "-" if one.vehicle_id is None else str(one.vehicle_id),
+                one.detail + (" [replayed]" if one.replayed_at is not None else ""),
+            )
         )
-    if found:
-        Console(soft_wrap=True).print(table)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows[: len(rows) if found else 0]:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())
 
 
 def _attempt(original: "Original") -> str:

@@ -1,0 +1,219 @@
+"""`odocare ingest` as a process, with a broker of its own: killed, stopped, fed with everything bad."""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from ingest import pipeline
+from ingest.delivery import Delivery
+from ingest.pipeline import Line
+from store import migrate
+from store.pool import Connection, connect
+from tests.ingest.broker import OwnBroker, Sender, publish, until
+from tests.ingest.senders import ODOMETER, contents, deliver, signals, vin
+from tests.ingest.test_order import car, truck
+from tests.ingest.test_pipeline import bad_messages
+
+DEADLINE_S: Final = 60
+
+
+class Process:
+    """One run of the command."""
+
+    def __init__(self, folder: Path, database_url: str, broker: OwnBroker) -> None:
+        self.ready = folder / "ready"
+        self.ready.unlink(missing_ok=True)
+        self.log = folder / "ingest.log"
+        environment = {
+            **os.environ,
+            "ODOCARE_DATABASE_URL": database_url,
+            "ODOCARE_MQTT_URL": broker.url,
+            "ODOCARE_HOME": str(folder / "home"),
+        }
+        with self.log.open("ab") as sink:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "odocare", "ingest", "--ready-file", str(self.ready)],
+                env=environment,
+                stderr=sink,
+            )
+
+    async def subscribed(self) -> None:
+        await until(lambda: self.ready.exists() or self.process.poll() is not None, "the subscription")
+        assert self.process.poll() is None, self.log.read_text()
+
+    async def end(self, by: signal.Signals) -> int:
+        self.process.send_signal(by)
+        return await asyncio.wait_for(asyncio.to_thread(self.process.wait), DEADLINE_S)
+
+
+@asynccontextmanager
+async def ingesting(folder: Path, database_url: str, broker: OwnBroker) -> AsyncIterator[Process]:
+    running = Process(folder, database_url, broker)
+    try:
+        await running.subscribed()
+        yield running
+    finally:
+        running.process.kill()
+        running.process.wait()
+
+
+@pytest.fixture
+async def current(conn: Connection) -> Connection:
+    """A connection to a database whose record of migrations is complete, as a process demands it."""
+    await conn.execute(migrate.CREATE_LEDGER)
+    for migration in migrate.read_migrations():
+        values = {"number": migration.number, "name": migration.name, "sha256": migration.sha256}
+        await conn.execute(migrate.RECORD, values)
+    return conn
+
+
+async def count(conn: Connection, table: str) -> int:
+    row = await (await conn.execute(f"select count(*) from {table}".encode())).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def reached(conn: Connection, n: int, table: str = "message") -> None:
+    """Wait until a table has so many rows."""
+    async with asyncio.timeout(DEADLINE_S):
+        while await count(conn, table) < n:  # noqa: ASYNC110  # another process writes it
+            await asyncio.sleep(0.01)
+
+
+def pairs(deliveries: list[Delivery]) -> list[tuple[str, bytes]]:
+    return [(one.topic, one.body) for one in deliveries]
+
+
+def bad_on_the_wire() -> dict[str, Delivery]:
+    """Without what the broker takes itself, and without the future, which has come by now."""
+    return {name: one for name, one in bad_messages().items() if name not in {"too-large", "future-time"}}
+
+
+class Runs:
+    """One process after another under the same name at the broker."""
+
+    def __init__(self, folder: Path, database_url: str, broker: OwnBroker) -> None:
+        self._arguments = (folder, database_url, broker)
+        self.running = Process(*self._arguments)
+
+    async def again(self) -> None:
+        """Kill it, and start the next."""
+        await self.running.end(signal.SIGKILL)
+        self.running = Process(*self._arguments)
+        await self.running.subscribed()
+
+
+async def test_killed_in_the_middle_again_and_again_it_ends_with_the_rows_of_an_undisturbed_run(
+    current: Connection, database_url: str, own_broker: OwnBroker, tmp_path: Path, line: Line
+) -> None:
+    good = [*truck(), *car(), *(deliver(signals(vin(9), seq, {ODOMETER: 1.0 * seq})) for seq in range(900))]
+    draw = random.Random(11)
+    stream = [*good, *bad_on_the_wire().values()]
+    draw.shuffle(stream)
+    await pipeline.store(current, stream, line)
+    expected = await contents(current)
+    await current.execute(
+        "truncate message, segment, raw_frame, latest, vehicle_day, transport_carry, fault_report,"
+        " fault_event, fault, touched, reject, vehicle cascade"
+    )
+    runs = Runs(tmp_path, database_url, own_broker)
+    try:
+        await runs.running.subscribed()  # the session exists from here on, whoever holds it
+        sending = asyncio.create_task(asyncio.to_thread(publish, own_broker.port, "sender", pairs(stream)))
+        for _ in range(4):
+            stored = await count(current, "message")
+            await reached(current, min(stored + draw.randrange(1, 200), len(good)))
+            await runs.again()
+        await sending
+        await reached(current, len(good))
+        await reached(current, len(expected["reject"]), "reject")
+        assert await runs.running.end(signal.SIGTERM) == 0
+        found = await contents(current)
+        for table, rows in expected.items():
+            assert found[table] == rows, table
+    finally:
+        runs.running.process.kill()
+        runs.running.process.wait()
+
+
+async def test_told_to_stop_it_leaves_nothing_half_done_and_the_rest_to_the_broker(
+    current: Connection, database_url: str, own_broker: OwnBroker, tmp_path: Path
+) -> None:
+    stream = [deliver(signals(vin(1), seq, {ODOMETER: 1.0})) for seq in range(3000)]
+    async with ingesting(tmp_path, database_url, own_broker) as running:
+        sending = asyncio.create_task(asyncio.to_thread(publish, own_broker.port, "sender", pairs(stream)))
+        await reached(current, 1)
+        assert await running.end(signal.SIGTERM) == 0
+        await sending
+    assert await count(current, "message") == await count(current, "segment")
+    async with ingesting(tmp_path, database_url, own_broker):
+        await reached(current, 3000)
+    assert "Traceback" not in running.log.read_text()
+
+
+async def test_the_process_lives_through_everything_bad_and_counts_what_the_broker_refused(
+    current: Connection, database_url: str, telling_broker: OwnBroker, tmp_path: Path
+) -> None:
+    bad = bad_on_the_wire()
+    async with ingesting(tmp_path, database_url, telling_broker) as running:
+        sender = await asyncio.to_thread(Sender, telling_broker.port, vin(1))
+        await asyncio.to_thread(sender.publish, pairs([deliver(signals(vin(1), 0, {ODOMETER: 1.0}))]))
+        await reached(current, 1)
+        await asyncio.to_thread(sender.publish, pairs(list(bad.values())))
+        await asyncio.to_thread(sender.publish_refused, f"tbox/v1/{vin(1)}/up/can", bytes(300_000))
+        await asyncio.to_thread(
+            publish, telling_broker.port, "sender", pairs([deliver(signals(vin(2), 0, {ODOMETER: 1.0}))])
+        )
+        await reached(current, 2)
+        await reached(current, len(bad) + 1, "reject")
+        assert running.process.poll() is None
+        text = running.log.read_text()
+        assert vin(1) not in text
+        assert vin(2) not in text
+    cur = await current.execute(
+        "select reason, kind, vehicle_id is not null from reject where kind = 'broker'"
+    )
+    assert await cur.fetchall() == [("too-large", "broker", True)]
+    cur = await current.execute("select reason from reject where kind <> 'broker'")
+    assert {row[0] for row in await cur.fetchall()} == set(bad)
+
+
+async def test_without_the_schema_it_says_what_to_do(
+    database_url: str, own_broker: OwnBroker, tmp_path: Path
+) -> None:
+    running = Process(tmp_path, database_url, own_broker)
+    code = await asyncio.wait_for(asyncio.to_thread(running.process.wait), DEADLINE_S)
+    assert code == 1
+    assert "odocare migrate" in running.log.read_text()
+
+
+async def test_a_database_that_goes_away_costs_nothing(
+    current: Connection, database_url: str, own_broker: OwnBroker, tmp_path: Path
+) -> None:
+    stream = [deliver(signals(vin(1), seq, {ODOMETER: 1.0})) for seq in range(2000)]
+    async with ingesting(tmp_path, database_url, own_broker) as running:
+        sending = asyncio.create_task(asyncio.to_thread(publish, own_broker.port, "sender", pairs(stream)))
+        for n in (1, 800):
+            await reached(current, n)
+            async with connect(database_url) as other:
+                await other.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity"
+                    " where datname = current_database() and pid <> pg_backend_pid() and pid <> %s",
+                    [current.info.backend_pid],
+                )
+        await sending
+        await reached(current, 2000)
+        assert running.process.poll() is None
+    cur = await current.execute(
+        "select count(distinct seq), max(life), sum(samples_n) from message, vehicle_day"
+    )
+    assert (await cur.fetchone() or ())[:2] == (2000, 0)
