@@ -1,5 +1,6 @@
 """The application over a private database, with a clock that stands still."""
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,8 @@ from store.consumers import Scope
 from store.pool import Connection, Pool, open_pool
 from tests.api.town import NOW
 
+REPOSITORY = Path(__file__).parents[2]
+ASSETS = REPOSITORY / os.environ.get("ODOCARE_HOME", ".odocare") / "assets" / "node_modules"
 Client = httpx.AsyncClient
 Keys = Callable[..., Awaitable[dict[str, str]]]
 
@@ -37,7 +40,7 @@ async def record_migrations(conn: Connection) -> None:
 @pytest.fixture
 def options() -> AppOptions:
     return AppOptions(
-        assets=Path(".odocare/assets/node_modules"),
+        assets=ASSETS,
         catalogue=wiring.catalogue(),
         dtc=wiring.dtc_table(),
         features={
