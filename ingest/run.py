@@ -40,8 +40,8 @@ async def run(
     *,
     stop: asyncio.Event,
     on_ready: Callable[[], None] = lambda: None,
-) -> None:
-    """Receive, store, acknowledge, until `stop` is set; then finish the batch in hand and leave.
+) -> Tally:
+    """Receive, store, acknowledge, until `stop` is set; then finish the batch in hand and tell what was done.
 
     Raises `MigrationError` where the schema is not this version's.
     """
@@ -69,6 +69,7 @@ async def run(
             batcher.done(batch)  # the door is closed by now: this acknowledges nothing
     watch.tell()
     log.info("stopped")
+    return watch.total
 
 
 async def _keep_storing(
@@ -77,7 +78,7 @@ async def _keep_storing(
     """Store batch after batch until told to stop; returns the batch that was in hand and is not stored."""
     while (batch := await _next(batcher, stop)) is not None:
         try:
-            watch.tally.add(await committer.commit(batch.deliveries))
+            watch.count(await committer.commit(batch.deliveries))
         except StoppedError:
             return batch
         batcher.done(batch)
@@ -109,8 +110,14 @@ class _Watch:
         self._metrics = metrics
         self._sessions_lost = 0
         self._warned_at = 0.0
-        self.tally = Tally()
+        self._tally = Tally()
         """Of the batches since it was told last."""
+        self.total = Tally()
+
+    def count(self, tally: Tally) -> None:
+        """Add a stored batch."""
+        self._tally.add(tally)
+        self.total.add(tally)
 
     async def run(self) -> None:
         """Look every second until cancelled."""
@@ -126,7 +133,7 @@ class _Watch:
 
     def tell(self) -> None:
         """One line about what was stored since the last one."""
-        tally, self.tally = self.tally, Tally()
+        tally, self._tally = self._tally, Tally()
         if tally.received or tally.broker_refused:
             log.info(
                 "batches stored",

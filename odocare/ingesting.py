@@ -11,7 +11,7 @@ from prometheus_client import start_http_server
 from ingest import replay as replaying
 from ingest import run as ingest_run
 from ingest.lexicon import Lexicon
-from ingest.metrics import Metrics
+from ingest.metrics import Metrics, Tally
 from ingest.mqtt import Broker
 from ingest.pipeline import Line
 from ingest.replay import Replayed
@@ -53,8 +53,10 @@ def options(settings: Settings, client_id: str) -> Options:
     )
 
 
-async def serve(wanted: Options, by: Line, *, metrics_port: int | None, on_ready: Callable[[], None]) -> None:
-    """Ingest until SIGTERM or SIGINT; the batch in hand is finished first."""
+async def serve(
+    wanted: Options, by: Line, *, metrics_port: int | None, on_ready: Callable[[], None]
+) -> Tally:
+    """Ingest until SIGTERM or SIGINT, the batch in hand finished; what was done."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -63,7 +65,7 @@ async def serve(wanted: Options, by: Line, *, metrics_port: int | None, on_ready
     if metrics_port is not None:
         start_http_server(metrics_port, addr="127.0.0.1", registry=metrics.registry)
         log.info("metrics", url=f"http://127.0.0.1:{metrics_port}/metrics")
-    await ingest_run.run(wanted, by, metrics, stop=stop, on_ready=on_ready)
+    return await ingest_run.run(wanted, by, metrics, stop=stop, on_ready=on_ready)
 
 
 async def replay(

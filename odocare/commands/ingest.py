@@ -42,10 +42,9 @@ def ingest(
     ready_file: Annotated[
         Path | None, typer.Option(help="written once the broker has granted the subscription")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="as the log always is; for symmetry")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print what was done as one JSON object")] = False,
 ) -> None:
     """Receive what vehicles send, store it, and acknowledge it once it is committed; until SIGTERM."""
-    del as_json
     from odocare import ingesting, logs
     from odocare.settings import Settings
 
@@ -56,7 +55,7 @@ def ingest(
         if ready_file is not None:
             ready_file.write_text("subscribed\n", encoding="utf-8")
 
-    asyncio.run(
+    total = asyncio.run(
         ingesting.serve(
             ingesting.options(settings, client_id),
             ingesting.line(settings),
@@ -64,6 +63,13 @@ def ingest(
             on_ready=ready,
         )
     )
+    if as_json:
+        typer.echo(json.dumps(asdict(total)))
+    else:
+        typer.echo(
+            f"{total.received} messages: {total.stored} stored, {total.doubled} doubled,"
+            f" {total.rejected} rejected"
+        )
 
 
 def list_rejects(
@@ -176,23 +182,23 @@ def _plain(reject: "Reject") -> dict[str, Any]:
 
 def _table(found: list["Reject"]) -> None:
     """Columns as wide as they need to be, one line per reject."""
-    rows = [("id", "when", "kind", "reason", "bytes", "vehicle", "detail")]
-    for one in found:
-        rows.append(
-            (
-                str(one.id),
-                one.known_at.isoformat(sep=" ", timespec="seconds"),
-                one.kind,
-                one.reason if one.whole else f"{one.reason} (part)",
-                "-" if one.body_bytes is None else str(one.body_bytes),
-                "-" if one.vehicle_id is None else str(one.vehicle_id),
-                one.detail + (" [replayed]" if one.replayed_at is not None else ""),
-            )
-        )
+    rows = [("id", "when", "kind", "reason", "bytes", "vehicle", "detail"), *map(_cells, found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows[: len(rows) if found else 0]:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         typer.echo("  ".join(cells).rstrip())
+
+
+def _cells(one: "Reject") -> tuple[str, ...]:
+    return (
+        str(one.id),
+        one.known_at.isoformat(sep=" ", timespec="seconds"),
+        one.kind,
+        one.reason if one.whole else f"{one.reason} (part)",
+        "-" if one.body_bytes is None else str(one.body_bytes),
+        "-" if one.vehicle_id is None else str(one.vehicle_id),
+        one.detail + (" [replayed]" if one.replayed_at is not None else ""),
+    )
 
 
 def _attempt(original: "Original") -> str:

@@ -1,11 +1,13 @@
 """`odocare ingest` as a process, with a broker of its own: killed, stopped, fed with everything bad."""
 
 import asyncio
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 from ingest import pipeline
 from ingest.delivery import Delivery
 from ingest.pipeline import Line
+from odocare.stack.process import free_port
 from store import migrate
 from store.pool import Connection, connect
 from tests.ingest.broker import OwnBroker, Sender, publish, until
@@ -33,6 +36,7 @@ class Process:
         self.ready = folder / "ready"
         self.ready.unlink(missing_ok=True)
         self.log = folder / "ingest.log"
+        self.metrics_port = free_port()
         environment = {
             **os.environ,
             "ODOCARE_DATABASE_URL": database_url,
@@ -41,8 +45,12 @@ class Process:
         }
         with self.log.open("ab") as sink:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "odocare", "ingest", "--ready-file", str(self.ready)],
+                [
+                    *(sys.executable, "-m", "odocare", "ingest", "--json"),
+                    *("--ready-file", str(self.ready), "--metrics-port", str(self.metrics_port)),
+                ],
                 env=environment,
+                stdout=subprocess.PIPE,
                 stderr=sink,
             )
 
@@ -52,7 +60,20 @@ class Process:
 
     async def end(self, by: signal.Signals) -> int:
         self.process.send_signal(by)
-        return await asyncio.wait_for(asyncio.to_thread(self.process.wait), DEADLINE_S)
+        said, _ = await asyncio.wait_for(asyncio.to_thread(self.process.communicate), DEADLINE_S)
+        self.said = said.decode()
+        return self.process.returncode
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
+    def metrics(self) -> dict[str, float]:
+        """Samples by name and labels."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[:1] != "#"}
 
 
 @asynccontextmanager
@@ -62,8 +83,7 @@ async def ingesting(folder: Path, database_url: str, broker: OwnBroker) -> Async
         await running.subscribed()
         yield running
     finally:
-        running.process.kill()
-        running.process.wait()
+        running.kill()
 
 
 @pytest.fixture
@@ -141,8 +161,7 @@ async def test_killed_in_the_middle_again_and_again_it_ends_with_the_rows_of_an_
         for table, rows in expected.items():
             assert found[table] == rows, table
     finally:
-        runs.running.process.kill()
-        runs.running.process.wait()
+        runs.running.kill()
 
 
 async def test_told_to_stop_it_leaves_nothing_half_done_and_the_rest_to_the_broker(
@@ -176,6 +195,15 @@ async def test_the_process_lives_through_everything_bad_and_counts_what_the_brok
         await reached(current, 2)
         await reached(current, len(bad) + 1, "reject")
         assert running.process.poll() is None
+        found = await asyncio.to_thread(running.metrics)
+        outcome = {
+            name: found[f'odocare_ingest_messages_total{{outcome="{name}"}}']
+            for name in ("received", "stored", "doubled", "rejected")
+        }
+        assert outcome == {"received": len(bad) + 2, "stored": 2, "doubled": 0, "rejected": len(bad)}
+        assert found['odocare_ingest_details_total{what="broker_refused"}'] == 1
+        assert await running.end(signal.SIGTERM) == 0
+        assert json.loads(running.said)["rejected"] == len(bad)
         text = running.log.read_text()
         assert vin(1) not in text
         assert vin(2) not in text
@@ -191,8 +219,8 @@ async def test_without_the_schema_it_says_what_to_do(
     database_url: str, own_broker: OwnBroker, tmp_path: Path
 ) -> None:
     running = Process(tmp_path, database_url, own_broker)
-    code = await asyncio.wait_for(asyncio.to_thread(running.process.wait), DEADLINE_S)
-    assert code == 1
+    await asyncio.wait_for(asyncio.to_thread(running.process.communicate), DEADLINE_S)
+    assert running.process.returncode == 1
     assert "odocare migrate" in running.log.read_text()
 
 
