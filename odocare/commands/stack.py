@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -41,7 +40,7 @@ def up(as_json: Json = False) -> None:
 
     applied = asyncio.run(run())
     if as_json:
-        typer.echo(json.dumps({"servers": _servers(settings.home), "applied": applied}))
+        typer.echo(json.dumps({"servers": _servers(settings), "applied": applied}))
         return
     for name in applied:
         typer.echo(f"applied {name}")
@@ -69,7 +68,7 @@ def status(as_json: Json = False) -> None:
     from vehicle.errors import OdocareError
 
     settings = Settings()
-    servers = _servers(settings.home)
+    servers = _servers(settings)
     broker = _broker(settings)
     database, problem = None, None
     try:
@@ -105,12 +104,18 @@ def _tell(*, as_json: bool) -> Callable[[str], None]:
     return (lambda _: None) if as_json else typer.echo
 
 
-def _servers(home: Path) -> list[dict[str, Any]]:
+def _servers(settings: "Settings") -> list[dict[str, Any]]:
+    """The local servers, without those in whose place a setting names another."""
     from dataclasses import asdict
 
     from odocare.stack import local
 
-    return [asdict(server) | {"folder": str(server.folder)} for server in local.servers(home)]
+    replaced = {"PostgreSQL": settings.database_url, "Mosquitto": settings.mqtt_url}
+    return [
+        asdict(server) | {"folder": str(server.folder)}
+        for server in local.servers(settings.home)
+        if server.pid or replaced[server.name] is None
+    ]
 
 
 def _broker(settings: "Settings") -> str:
