@@ -80,24 +80,30 @@ def status(as_json: Json = False) -> None:
         typer.echo(json.dumps({"servers": servers, "broker": broker, "database": found, "problem": problem}))
         return
     for server in servers:
-        state = f"runs as process {server['pid']}" if server["pid"] else "is down"
-        version = server["version"] or "(not installed: run `make setup`)"
-        port = f" {server['host']}:{server['port']}," if server["port"] else ""
-        typer.echo(f"{server['name']} {version}:{port} {state}, {server['disk_bytes'] / 1e6:.1f} MB on disk")
+        typer.echo(_server_line(server))
     typer.echo(f"broker: {broker}")
-    if database is None:
-        typer.echo(f"database: {problem}")
-        return
-    typer.echo(
+    typer.echo(_database_lines(database) if database else f"database: {problem}")
+
+
+def _server_line(server: dict[str, Any]) -> str:
+    state = f"runs as process {server['pid']}" if server["pid"] else "is down"
+    version = server["version"] or "(not installed: run `make setup`)"
+    port = f" {server['host']}:{server['port']}," if server["port"] else ""
+    return f"{server['name']} {version}:{port} {state}, {server['disk_bytes'] / 1e6:.1f} MB on disk"
+
+
+def _database_lines(database: "Overview") -> str:
+    server = (
         f"database: PostgreSQL {database.server_version},"
         f" TimescaleDB {database.timescaledb_version or 'missing'},"
         f" {database.database_bytes / 1e6:.1f} MB, schema {database.schema_version or 'not applied'}"
     )
-    if database.vehicles is not None:
-        typer.echo(
-            f"contents: {database.vehicles} vehicles, about {database.messages} messages,"
-            f" {database.open_triggers} open triggers"
-        )
+    if database.vehicles is None:
+        return server
+    return (
+        f"{server}\ncontents: {database.vehicles} vehicles, about {database.messages} messages,"
+        f" {database.open_triggers} open triggers"
+    )
 
 
 def _tell(*, as_json: bool) -> Callable[[str], None]:
