@@ -109,8 +109,9 @@ async def today_page(request: Request, conn: Conn, shared: Shared, visitor: Sign
     if shorter is not None:
         return RedirectResponse(shorter.address(), status_code=303)
     today = today_of(shared)
-    jobs = await worklist.jobs(conn, query.filters, today=today, limit=PAGE, offset=(query.page - 1) * PAGE)
-    counts = await worklist.counts(conn, query.filters, today=today)
+    listed = await worklist.open_jobs(
+        conn, query.filters, today=today, limit=PAGE, offset=(query.page - 1) * PAGE
+    )
     return shared.languages.page(
         request,
         "today.html",
@@ -118,9 +119,9 @@ async def today_page(request: Request, conn: Conn, shared: Shared, visitor: Sign
         visitor=visitor,
         form=form_token(request.cookies[COOKIE]),
         query=query,
-        jobs=jobs,
-        counts=counts,
-        pages=min(-(-counts.total // PAGE), _MOST_PAGES),
+        jobs=listed.jobs,
+        counts=listed.counts,
+        pages=min(-(-listed.counts.total // PAGE), _MOST_PAGES),
         first=(query.page - 1) * PAGE + 1,
         dealers=await worklist.dealers(conn),
         types=TYPES,
@@ -156,7 +157,7 @@ async def upcoming_page(request: Request, conn: Conn, shared: Shared, visitor: S
         pages=min(-(-total // PAGE), _MOST_PAGES),
         first=(query.page - 1) * PAGE + 1,
         dealers=await worklist.dealers(conn),
-        ahead_d=AHEAD_D,
+        counted_most=worklist.COUNTED_MOST,
         today=today,
         now=shared.options.now(),
     )
@@ -192,7 +193,7 @@ async def export(request: Request, conn: Conn, shared: Shared, visitor: SignedIn
     """The filtered list as a table for a spreadsheet, without contacts; audited, for it is a bulk read."""
     query = read_query(request.query_params)
     today = today_of(shared)
-    jobs = await worklist.jobs(conn, query.filters, today=today, limit=_CSV_MOST)
+    jobs = (await worklist.open_jobs(conn, query.filters, today=today, limit=_CSV_MOST)).jobs
     await audit.append(
         conn,
         at=shared.options.now(),

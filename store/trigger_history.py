@@ -61,7 +61,7 @@ _TRIGGERS: Final = """
     left join rule_version r on r.rule_id = t.rule_id and r.version = t.rule_version
     left join service_plan s on s.model = v.model and s.market = v.market and s.item = t.subject
     left join campaign g on t.type = 'recall' and g.id = t.subject
-    left join dealer d on d.id = coalesce(t.dealer_id, v.dealer_id)
+    left join dealer d on d.id = t.dealer_id
 """
 
 OF_VEHICLE: Final = (

@@ -48,9 +48,7 @@ class Counts:
 
 _WANTED: Final = """
     from vehicle v
-    left join dealer d on d.id = v.dealer_id
-    left join latest l on l.vehicle_id = v.id
-    where (%(dealer)s::text is null or d.code = %(dealer)s)
+    where (%(dealer)s::text is null or v.dealer_id = (select id from dealer where code = %(dealer)s))
       and (not %(unregistered)s or v.registered_at is null)
       and (%(text)s::text is null
            or strpos(upper(coalesce(v.plate, '')), upper(%(text)s)) > 0
@@ -59,22 +57,24 @@ _WANTED: Final = """
 """
 
 PAGE: Final = (
-    "with page as (select v.id, l.seen_at, d.name_zh, d.name_en"  # noqa: S608 - constants of this file
+    "with page as (select v.id"  # noqa: S608 - constants of this file
     + _WANTED
     + """
-        order by l.seen_at desc nulls last, v.id
+        order by v.id desc
         limit %(limit)s offset %(offset)s
     )
     select v.public_id as vehicle, v.model, v.plate, right(v.vin, 6) as vin_tail,
-           v.registered_at is not null as is_registered, p.seen_at,
+           v.registered_at is not null as is_registered, l.seen_at,
            (select y.odometer_last_km from vehicle_day y
             where y.vehicle_id = v.id and y.odometer_last_km is not null
             order by y.day desc limit 1) as odometer_km,
-           p.name_zh as dealer_zh, p.name_en as dealer_en,
+           d.name_zh as dealer_zh, d.name_en as dealer_en,
            (select count(*) from trigger t where t.vehicle_id = v.id and t.closed_at is null) as jobs
     from page p
     join vehicle v on v.id = p.id
-    order by p.seen_at desc nulls last, v.id
+    left join dealer d on d.id = v.dealer_id
+    left join latest l on l.vehicle_id = v.id
+    order by v.id desc
 """
 )
 COUNTS: Final = (
@@ -87,7 +87,7 @@ def _parameters(wanted: Wanted) -> dict[str, object]:
 
 
 async def page(conn: Connection, wanted: Wanted, *, limit: int, offset: int = 0) -> list[Entry]:
-    """Vehicles, the ones heard of last first."""
+    """Vehicles, the ones that came last first."""
     async with conn.cursor(row_factory=class_row(Entry)) as cur:
         await cur.execute(PAGE, {**_parameters(wanted), "limit": limit, "offset": offset})
         return await cur.fetchall()

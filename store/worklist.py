@@ -1,6 +1,6 @@
 """The advisor's worklist: open triggers of all vehicles, and predictions that have no trigger yet."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -89,37 +89,51 @@ class Counts:
     recall: int
 
 
-_OPEN: Final = """
-    from trigger t
-    join vehicle v on v.id = t.vehicle_id
-    left join dealer d on d.id = coalesce(t.dealer_id, v.dealer_id)
-    where t.closed_at is null and t.feed <> 'sales'
-      and (%(dealer)s::text is null or d.code = %(dealer)s)
-      and (%(until)s::date is null or t.due_p50_on <= %(until)s)
-      and (not %(overdue)s or t.type in ('service_overdue', 'first_service_missed')
-           or (t.type <> 'recall' and t.due_p90_on < %(today)s))
-      and (%(severity)s::severity is null or t.severity = %(severity)s)
-      and (%(type)s::text is null or t.type = %(type)s)
-      and (not %(recall)s or t.type = 'recall')
-      and (%(text)s::text is null
-           or strpos(upper(coalesce(v.plate, '')), upper(%(text)s)) > 0
-           or strpos(right(v.vin, 6), upper(%(text)s)) > 0
-           or strpos(upper(coalesce(v.model, '')), upper(%(text)s)) > 0
-           or strpos(upper(t.words_zh || ' ' || t.words_en || ' ' || t.job), upper(%(text)s)) > 0)
-"""
+@dataclass(frozen=True, slots=True)
+class Worklist:
+    """One page of the list, and how many there are over all pages."""
 
-JOBS: Final = (
-    "with page as (select t.id"  # noqa: S608 - the parts are constants of this file
-    + _OPEN
-    + """
-        order by t.severity desc, t.due_p50_on nulls first, t.id
+    jobs: list[Job]
+    counts: Counts
+
+
+WORKLIST: Final = """
+    with found as materialized (
+        select t.id, t.severity, t.type, t.due_p50_on,
+               t.type in ('service_overdue', 'first_service_missed')
+                   or (t.type <> 'recall' and coalesce(t.due_p90_on < %(today)s, false)) as is_overdue
+        from trigger t
+        where t.closed_at is null and t.feed <> 'sales'
+          and (%(dealer)s::text is null or t.dealer_id = (select id from dealer where code = %(dealer)s))
+          and (%(until)s::date is null or t.due_p50_on <= %(until)s)
+          and (%(severity)s::severity is null or t.severity = %(severity)s)
+          and (%(type)s::text is null or t.type = %(type)s)
+          and (not %(recall)s or t.type = 'recall')
+          and (%(text)s::text is null
+               or strpos(upper(t.words_zh || ' ' || t.words_en || ' ' || t.job), upper(%(text)s)) > 0
+               or t.vehicle_id in (
+                   select id from vehicle
+                   where strpos(upper(coalesce(plate, '')), upper(%(text)s)) > 0
+                      or strpos(right(vin, 6), upper(%(text)s)) > 0
+                      or strpos(upper(coalesce(model, '')), upper(%(text)s)) > 0))
+    ), wanted as (
+        select * from found where is_overdue or not %(overdue)s
+    ), counted as (
+        select count(*) as total,
+               count(*) filter (where severity = 'stop') as stop,
+               count(*) filter (where severity = 'urgent') as urgent,
+               count(*) filter (where is_overdue) as overdue,
+               count(*) filter (where type = 'recall') as recall
+        from wanted
+    ), page as (
+        select id, is_overdue from wanted
+        order by severity desc, due_p50_on nulls first, id
         limit %(limit)s offset %(offset)s
     )
-    select t.id, t.type, t.severity, t.state, t.revision, t.rule_id, t.subject, t.job,
+    select n.total, n.stop, n.urgent, n.overdue, n.recall,
+           t.id, t.type, t.severity, t.state, t.revision, t.rule_id, t.subject, t.job,
            coalesce(s.name_zh, g.title_zh) as item_zh, coalesce(s.name_en, g.title_en) as item_en,
-           t.due_p10_on, t.due_p50_on, t.due_p90_on,
-           t.type in ('service_overdue', 'first_service_missed')
-               or (t.type <> 'recall' and coalesce(t.due_p90_on < %(today)s, false)) as is_overdue,
+           t.due_p10_on, t.due_p50_on, t.due_p90_on, p.is_overdue,
            t.words_zh, t.words_en, t.as_of, t.opened_at,
            v.public_id as vehicle, v.model, v.plate, right(v.vin, 6) as vin_tail,
            v.registered_at is not null as is_registered, l.seen_at,
@@ -128,45 +142,27 @@ JOBS: Final = (
             where c.vin = v.vin and c.state = 'open' and k.closed_on is null) as recalls,
            (select count(*) from fault f
             where f.vehicle_id = v.id and f.ended_at is null and f.confirmed) as faults
-    from page p
-    join trigger t on t.id = p.id
-    join vehicle v on v.id = t.vehicle_id
-    left join dealer d on d.id = coalesce(t.dealer_id, v.dealer_id)
+    from counted n
+    left join page p on true
+    left join trigger t on t.id = p.id
+    left join vehicle v on v.id = t.vehicle_id
+    left join dealer d on d.id = t.dealer_id
     left join latest l on l.vehicle_id = v.id
     left join service_plan s on s.model = v.model and s.market = v.market and s.item = t.subject
     left join campaign g on t.type = 'recall' and g.id = t.subject
     order by t.severity desc, t.due_p50_on nulls first, t.id
 """
-)
 
 
-async def jobs(conn: Connection, filters: Filters, *, today: date, limit: int, offset: int = 0) -> list[Job]:
+async def open_jobs(
+    conn: Connection, filters: Filters, *, today: date, limit: int, offset: int = 0
+) -> Worklist:
     """Open triggers, most severe first, then the earliest likely date; the `sales` feed's are left out."""
-    async with conn.cursor(row_factory=class_row(Job)) as cur:
-        await cur.execute(JOBS, {**filters.parameters(today), "limit": limit, "offset": offset})
-        return await cur.fetchall()
-
-
-COUNTS: Final = (
-    """
-    select count(*) as total,
-           count(*) filter (where t.severity = 'stop') as stop,
-           count(*) filter (where t.severity = 'urgent') as urgent,
-           count(*) filter (where t.type in ('service_overdue', 'first_service_missed')
-                            or (t.type <> 'recall' and t.due_p90_on < %(today)s)) as overdue,
-           count(*) filter (where t.type = 'recall') as recall
-"""
-    + _OPEN
-)
-
-
-async def counts(conn: Connection, filters: Filters, *, today: date) -> Counts:
-    """How many there are over all pages."""
-    async with conn.cursor(row_factory=class_row(Counts)) as cur:
-        await cur.execute(COUNTS, filters.parameters(today))
-        found = await cur.fetchone()
-    assert found is not None
-    return found
+    wanted = {**filters.parameters(today), "limit": limit, "offset": offset}
+    rows = await (await conn.execute(WORKLIST, wanted)).fetchall()
+    width = len(fields(Counts))
+    jobs = [Job(*row[width:]) for row in rows if row[width] is not None]
+    return Worklist(jobs, Counts(*rows[0][:width]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +222,13 @@ UPCOMING: Final = (
     limit %(limit)s offset %(offset)s
 """
 )
-UPCOMING_COUNT: Final = "select count(*)" + _EXPECTED
+UPCOMING_COUNT: Final = (
+    "select count(*) from (select 1"  # noqa: S608 - constants of this file
+    + _EXPECTED
+    + "limit %(most)s) counted"
+)
+COUNTED_MOST: Final = 10_000
+"""What is expected is counted no further than this: beyond it nobody pages."""
 
 
 async def upcoming(
@@ -240,8 +242,8 @@ async def upcoming(
 
 
 async def upcoming_count(conn: Connection, filters: Filters, *, until: date) -> int:
-    """How many `upcoming` has over all pages."""
-    wanted = {"until": until, "dealer": filters.dealer, "text": filters.text}
+    """How many `upcoming` has over all pages, at most `COUNTED_MOST`."""
+    wanted = {"until": until, "dealer": filters.dealer, "text": filters.text, "most": COUNTED_MOST}
     row = await (await conn.execute(UPCOMING_COUNT, wanted)).fetchone()
     assert row is not None
     return int(row[0])
