@@ -114,6 +114,48 @@ class SpanTooLongError(DecodeError):
     reason = "span-too-long"
 
 
+class WrongStartError(DecodeError):
+    """Bytes that do not begin as their format says."""
+
+    reason = "wrong-start"
+
+
+class WrongLengthError(DecodeError):
+    """A length field that disagrees with the bytes that came."""
+
+    reason = "wrong-length"
+
+
+class WrongChecksumError(DecodeError):
+    """A checksum that disagrees with the bytes it stands for."""
+
+    reason = "wrong-checksum"
+
+
+class WrongTimeError(DecodeError):
+    """A date or a time of day that does not exist."""
+
+    reason = "wrong-time"
+
+
+class EncryptedError(DecodeError):
+    """A body that cannot be read without its key."""
+
+    reason = "encrypted"
+
+
+class UnknownCommandError(DecodeError):
+    """A command that its standard does not define."""
+
+    reason = "unknown-command"
+
+
+class UnknownUnitError(DecodeError):
+    """A data unit of unknown length, behind which nothing can be read."""
+
+    reason = "unknown-unit"
+
+
 class TruncatedPayloadError(DecodeError):
     """A payload ends before its last field."""
 

@@ -28,8 +28,10 @@ class Unit(StrEnum):
     SECOND = "s"
     LITER = "l"
     LITER_PER_HOUR = "l/h"
+    LITER_PER_100KM = "l/100km"
     NEWTON_METER = "Nm"
     DEGREE = "degrees"
+    OHM = "Ohm"
 
 
 _CONVERSIONS: Final[dict[tuple[Unit, Unit], tuple[float, float]]] = {

@@ -1,0 +1,1 @@
+"""GB/T 32960.3: what electric vehicles must send in China, in the editions of 2016 and 2025."""
