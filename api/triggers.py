@@ -63,7 +63,7 @@ async def listing(
 @router.get("/{trigger_id}")
 async def one(trigger_id: UUID, conn: Conn, caller: Reader) -> TriggerOut:
     """One trigger with its evidence."""
-    found = await history.page(conn, Wanted(feeds=feeds_of(caller), id=trigger_id), limit=1)
-    if not found:
+    found = await history.one(conn, feeds_of(caller), trigger_id)
+    if found is None:
         raise NotFoundError("trigger", trigger_id)
-    return shape(found[0])
+    return shape(found)

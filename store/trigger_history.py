@@ -49,13 +49,16 @@ class Trigger:
     closed_at: datetime | None
 
 
-_TRIGGERS: Final = """
+_BEFORE_ALL: Final = UUID(int=0)
+
+_TOLD: Final = """
     select t.id, v.public_id as vehicle, t.type, t.feed, t.severity, t.state, t.revision, t.stage, t.rule_id,
            t.rule_version, r.body as rule_body, t.subject, t.occasion, t.job,
            coalesce(s.name_zh, g.title_zh) as item_zh, coalesce(s.name_en, g.title_en) as item_en,
            d.code as dealer, t.due_p10_on, t.due_p50_on, t.due_p90_on,
            t.words_zh, t.words_en, f.values, f.read_at, t.as_of, t.opened_at, t.changed_at, t.closed_at
-    from trigger t
+    from page p
+    join trigger t on t.id = p.id
     join vehicle v on v.id = t.vehicle_id
     join finding f on f.id = t.finding_id
     left join rule_version r on r.rule_id = t.rule_id and r.version = t.rule_version
@@ -65,12 +68,15 @@ _TRIGGERS: Final = """
 """
 
 OF_VEHICLE: Final = (
-    _TRIGGERS
-    + """
-    where t.vehicle_id = %(vehicle_id)s
-    order by t.closed_at desc nulls first, t.severity desc, t.due_p50_on nulls first, t.id
-    limit %(limit)s
-"""
+    "with page as ("  # noqa: S608 - the parts are constants of this file
+    """
+        select id
+        from trigger
+        where vehicle_id = %(vehicle_id)s
+        order by closed_at desc nulls first, severity desc, due_p50_on nulls first, id
+        limit %(limit)s
+    )
+""" + _TOLD + "order by t.closed_at desc nulls first, t.severity desc, t.due_p50_on nulls first, t.id"
 )
 
 
@@ -89,7 +95,6 @@ class Wanted:
     """Of these feeds only: what the caller may see."""
     after: UUID | None = None
     """Go on behind this id."""
-    id: UUID | None = None
     is_open: bool = False
     state: str | None = None
     dealer: str | None = None
@@ -97,18 +102,20 @@ class Wanted:
 
 
 PAGE: Final = (
-    _TRIGGERS
-    + """
-    where t.feed = any (%(feeds)s)
-      and (%(after)s::uuid is null or t.id > %(after)s)
-      and (%(id)s::uuid is null or t.id = %(id)s)
-      and (not %(open)s or t.closed_at is null)
-      and (%(state)s::text is null or t.state = %(state)s)
-      and (%(dealer)s::text is null or d.code = %(dealer)s)
-      and (%(type)s::text is null or t.type = %(type)s)
-    order by t.id
-    limit %(limit)s
-"""
+    "with page as ("  # noqa: S608 - the parts are constants of this file
+    """
+        select id
+        from trigger
+        where feed = any (%(feeds)s)
+          and id > %(after)s
+          and (not %(open)s or closed_at is null)
+          and (%(state)s::text is null or state = %(state)s)
+          and (%(dealer)s::text is null or dealer_id = (select id from dealer where code = %(dealer)s))
+          and (%(type)s::text is null or type = %(type)s)
+        order by id
+        limit %(limit)s
+    )
+""" + _TOLD + "order by t.id"
 )
 
 
@@ -116,8 +123,7 @@ async def page(conn: Connection, wanted: Wanted, *, limit: int) -> list[Trigger]
     """Triggers in the order of their ids, which never changes, so that no reader skips one."""
     parameters = {
         "feeds": list(wanted.feeds),
-        "after": wanted.after,
-        "id": wanted.id,
+        "after": wanted.after or _BEFORE_ALL,
         "open": wanted.is_open,
         "state": wanted.state,
         "dealer": wanted.dealer,
@@ -127,6 +133,19 @@ async def page(conn: Connection, wanted: Wanted, *, limit: int) -> list[Trigger]
     async with conn.cursor(row_factory=class_row(Trigger)) as cur:
         await cur.execute(PAGE, parameters)
         return await cur.fetchall()
+
+
+ONE: Final = (
+    "with page as (select id from trigger where id = %(id)s and feed = any (%(feeds)s))"  # noqa: S608 - as above
+    + _TOLD
+)
+
+
+async def one(conn: Connection, feeds: Sequence[str], trigger_id: UUID) -> Trigger | None:
+    """One trigger of these feeds; None where there is none."""
+    async with conn.cursor(row_factory=class_row(Trigger)) as cur:
+        await cur.execute(ONE, {"id": trigger_id, "feeds": list(feeds)})
+        return await cur.fetchone()
 
 
 @dataclass(frozen=True, slots=True)

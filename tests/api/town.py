@@ -113,6 +113,9 @@ async def build(conn: Connection, count: int = 24) -> Town:
         await _faults(conn, ids)
         await _recall(conn)
         triggers = [await _trigger(conn, n, ids[n], vehicles[n]) for n in range(min(count - 1, 16))]
+        await conn.execute(
+            "update trigger t set dealer_id = v.dealer_id from vehicle v where v.id = t.vehicle_id"
+        )
     await feed.sequence(conn)
     return Town(vehicles, ids, triggers)
 

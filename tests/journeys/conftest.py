@@ -74,7 +74,7 @@ async def site(conn: Connection, database_url: str) -> AsyncIterator[Site]:
         features={"crank_rel_v": FeatureMeaning("V", "起动电压相对基线", "cranking voltage, relative")},
         now=lambda: NOW,
     )
-    listener = socket.socket()
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     async with open_pool(database_url, most=4) as pool:
         app = create_app(pool, options)
