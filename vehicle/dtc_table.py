@@ -40,7 +40,7 @@ class DtcMeaning:
 
 
 Key = tuple[str] | tuple[int, int]
-"""J2012 code, or SPN and FMI."""
+"""J2012 code or GB/T 32960 alarm, or SPN and FMI."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class DtcTable:
 
     @classmethod
     def from_toml(cls, text: str, *, where: str = "dtc.toml") -> "DtcTable":
-        """Read `[[j2012]]` and `[[j1939]]`. Raises `CatalogueError` with all problems, one per line."""
+        """Read the codes of each standard. Raises `CatalogueError` with all problems, one per line."""
         try:
             tables = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
@@ -100,10 +100,17 @@ def _unknown(dtc: Dtc) -> DtcMeaning:
     )
 
 
-_KEYS: Final[dict[str, tuple[str, ...]]] = {"j2012": ("code",), "j1939": ("spn", "fmi")}
+_KEYS: Final[dict[str, tuple[str, ...]]] = {
+    "j2012": ("code",),
+    "j1939": ("spn", "fmi"),
+    "gbt32960": ("code",),
+}
 _TEXTS: Final = ("zh", "en", "advice_zh", "advice_en")
 _FIELDS: Final = ("severity", "family", "drivability", *_TEXTS)
-_CODE: Final = re.compile(r"[PCBU][0-3][0-9A-F]{3}")
+_CODES: Final = {
+    "j2012": (re.compile(r"[PCBU][0-3][0-9A-F]{3}"), "P, C, B or U, a digit 0-3 and three of 0-9A-F"),
+    "gbt32960": (re.compile(r"ALARM [0-3][0-9]|LEVEL [1-4]"), "ALARM and two digits, or LEVEL 1 to 4"),
+}
 _FAMILY: Final = re.compile(r"[a-z][a-z0-9_]*")
 _LARGEST: Final = {"spn": 0x7FFFF, "fmi": 31}
 
@@ -114,8 +121,10 @@ def _problems(entry: Mapping[str, Any], kind: str) -> Iterator[str]:
         yield f"unknown key {unknown!r}"
     for missing in [key for key in keys if key not in entry]:
         yield f"{missing} is missing"
-    if kind == "j2012" and not _CODE.fullmatch(str(entry.get("code", "P0000"))):
-        yield f"a code is P, C, B or U, a digit 0-3 and three of 0-9A-F, got {entry['code']!r}"
+    if kind in _CODES and "code" in entry:
+        shape, words = _CODES[kind]
+        if not shape.fullmatch(str(entry["code"])):
+            yield f"a code is {words}, got {entry['code']!r}"
     for number in _LARGEST.keys() & entry.keys():
         if not isinstance(entry[number], int) or not 0 <= entry[number] <= _LARGEST[number]:
             yield f"{number} is 0 to {_LARGEST[number]}, got {entry[number]!r}"

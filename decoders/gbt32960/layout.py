@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from struct import Struct
 from typing import Protocol
 
-from decoders.gbt32960.fields import Fixed, Mark, Missing, Number, Series, Value, sentinel
-from vehicle.errors import TruncatedPayloadError, WrongTypeError
+from decoders.gbt32960.fields import WORD, Fixed, Mark, Missing, Number, Series, Value, sentinel
+from vehicle.errors import TruncatedPayloadError, WrongLengthError, WrongTypeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +190,24 @@ class Octets:
 
 
 @dataclass(frozen=True)
+class Length:
+    """A length in a word that is always the same; another one means another layout."""
+
+    n: int
+
+    def read_into(self, record: Record, data: bytes, at: int, what: str) -> int:
+        """See `Part`."""
+        told = _count("bytes", WORD, record, data, at, what)
+        if told != self.n:
+            raise WrongLengthError(f"{what} at byte {at} has {self.n} bytes, its length says {told}")
+        return at + WORD
+
+    def write_from(self, record: Record) -> bytes:  # noqa: ARG002 - the same for all
+        """See `Part`."""
+        return self.n.to_bytes(WORD, "big")
+
+
+@dataclass(frozen=True)
 class Group:
     """A list of records behind its count, or of a fixed number of them."""
 
@@ -239,18 +257,18 @@ class Layout:
         return b"".join(part.write_from(record) for part in self.parts)
 
 
-def layout(*items: Fixed | Many | Octets | Group) -> Layout:
+def layout(*items: Fixed | Many | Octets | Length | Group) -> Layout:
     """A layout of these fields and lists; neighbouring fields are read at once."""
     parts: list[Part] = []
     run: list[Fixed] = []
     for item in items:
-        if isinstance(item, Many | Octets | Group):
-            if run:
-                parts.append(Run(tuple(run)))
-                run = []
-            parts.append(item)
-        else:
+        if isinstance(item, Fixed):
             run.append(item)
+            continue
+        if run:
+            parts.append(Run(tuple(run)))
+            run = []
+        parts.append(item)
     if run:
         parts.append(Run(tuple(run)))
     return Layout(tuple(parts))
