@@ -19,16 +19,20 @@ class Unit(StrEnum):
     FAHRENHEIT = "fahrenheit"
     VOLT = "V"
     AMPERE = "A"
+    PASCAL = "Pa"
     KILOPASCAL = "kPa"
     BAR = "bar"
     PERCENT = "percent"
+    RATIO = "ratio"
     RPM = "rpm"
     KWH = "kWh"
     HOUR = "h"
+    MINUTE = "min"
     SECOND = "s"
     LITER = "l"
     LITER_PER_HOUR = "l/h"
     LITER_PER_100KM = "l/100km"
+    GRAM_PER_SECOND = "g/s"
     NEWTON_METER = "Nm"
     DEGREE = "degrees"
     OHM = "Ohm"
@@ -43,7 +47,10 @@ _CONVERSIONS: Final[dict[tuple[Unit, Unit], tuple[float, float]]] = {
     (Unit.MILES_PER_HOUR, Unit.KM_PER_HOUR): (1.609344, 0.0),
     (Unit.FAHRENHEIT, Unit.CELSIUS): (5.0 / 9.0, -160.0 / 9.0),
     (Unit.BAR, Unit.KILOPASCAL): (100.0, 0.0),
+    (Unit.PASCAL, Unit.KILOPASCAL): (0.001, 0.0),
+    (Unit.KILOPASCAL, Unit.PASCAL): (1000.0, 0.0),
     (Unit.HOUR, Unit.SECOND): (3600.0, 0.0),
+    (Unit.MINUTE, Unit.SECOND): (60.0, 0.0),
     (Unit.SECOND, Unit.HOUR): (1.0 / 3600.0, 0.0),
 }
 
