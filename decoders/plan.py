@@ -4,15 +4,18 @@ Decoding then takes a fixed number of array operations, however many messages an
 (docs/decisions/0003-codebooks-as-flat-plans.md).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-WORD_BITS: Final = 64
+from decoders.field import Field as Field
+from decoders.field import Fields
+from decoders.field import Form as Form
+
 EXTENDED: Final = 0x8000_0000
 """Bit 31 of a key: a 29-bit identifier, or a parameter group."""
 NEVER: Final = 2**64 - 1
@@ -20,37 +23,23 @@ NEVER: Final = 2**64 - 1
 _LARGEST: Final = float(np.finfo(np.float64).max)
 
 
-class Form(IntEnum):
-    """What the bits of a field are."""
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """At which values of a multiplexer something is in a frame."""
 
-    UNSIGNED = 0
-    SIGNED = 1
-    FLOAT32 = 2
-    FLOAT64 = 3
+    selector: int
+    """Position among the message's selectors."""
+    ranges: tuple[tuple[int, int], ...]
+    """First and last value of each range; rising, apart."""
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """One bit field: where it stands in a payload and how it is read."""
+class Selector:
+    """A multiplexer: a field whose raw value says what else is in the frame."""
 
-    start: int
-    """As in DBC: the least significant bit (little-endian) or the most significant (big-endian)."""
-    bits: int
-    """1 to 64."""
-    is_big_endian: bool
-    form: Form
-
-    @property
-    def first_bit(self) -> int:
-        """Distance from the payload's first bit, in the field's own direction of counting."""
-        if self.is_big_endian:
-            return 8 * (self.start // 8) + 7 - self.start % 8
-        return self.start
-
-    @property
-    def needed_bytes(self) -> int:
-        """Payload bytes that must be there."""
-        return (self.first_bit + self.bits - 1) // 8 + 1
+    field: Field
+    when: Condition | None
+    """Where it is itself multiplexed; the outer one stands before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +60,10 @@ class MappedSignal:
     """In the catalogue's unit; values outside are dropped."""
     number: int
     """`Signal.number`."""
-    when: frozenset[int] | None
-    """Values of the message's selector at which the field is there; None: always."""
+    when: Condition | None
+    """None: in every frame of the message."""
+    names: Mapping[float, str] | None = None
+    """What values are called, by value in the catalogue's unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,51 +74,9 @@ class PlannedMessage:
     length: int
     """Payload bytes a whole frame has."""
     signals: tuple[MappedSignal, ...]
-    selector: Field | None
-    """The multiplexer, where a mapped signal depends on it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fields:
-    """Bit fields as columns, each of length s."""
-
-    lane: NDArray[np.intp]
-    """Which 64-bit word of the payload the field starts in."""
-    left: NDArray[np.uint64]
-    """Shift that brings the field's first bit to the top of that word."""
-    right: NDArray[np.uint64]
-    """Shift from there down to its place: 64 - bits."""
-    spill: NDArray[np.uint64]
-    """Bits of the field that stand in the next word; 0 for most."""
-    is_big_endian: NDArray[np.bool_]
-    form: NDArray[np.uint8]
-    needed_bytes: NDArray[np.uint8]
-    any_big_endian: bool
-    any_spill: bool
-    forms: frozenset[int]
-
-    @classmethod
-    def of(cls, all_fields: Sequence[Field]) -> "Fields":
-        """The columns of some fields."""
-        first = np.array([one.first_bit for one in all_fields], np.int64)
-        bits = np.array([one.bits for one in all_fields], np.int64)
-        big = np.array([one.is_big_endian for one in all_fields], np.bool_)
-        form = np.array([one.form for one in all_fields], np.uint8)
-        at = first % WORD_BITS
-        spill = np.maximum(at + bits - WORD_BITS, 0)
-        left = np.where(big, at, np.maximum(WORD_BITS - at - bits, 0))
-        return cls(
-            lane=(first // WORD_BITS).astype(np.intp),
-            left=left.astype(np.uint64),
-            right=(WORD_BITS - bits).astype(np.uint64),
-            spill=spill.astype(np.uint64),
-            is_big_endian=big,
-            form=form,
-            needed_bytes=np.array([one.needed_bytes for one in all_fields], np.uint8),
-            any_big_endian=bool(big.any()),
-            any_spill=bool(spill.any()),
-            forms=frozenset(form.tolist()),
-        )
+    selectors: tuple[Selector, ...] = ()
+    """The multiplexers that mapped signals depend on; an outer one before those inside it."""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,27 +113,70 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """Messages, their layouts as runs of signal rows.
+class Spans:
+    """For each of n owners a run of numbers: those of owner k are `first[k]` to `first[k] + count[k]`."""
 
-    A layout is what one frame holds: a message's signals, or for a multiplexed message those of one value
-    of its selector. Signals of layout k are rows `first[k]` to `first[k] + count[k]`.
+    first: NDArray[np.intp]
+    count: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, counts: Sequence[int]) -> "Spans":
+        """Runs of these lengths, one after the other."""
+        count = np.array(counts, np.intp)
+        return cls(np.cumsum(count) - count, count)
+
+    def expand(self, owners: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """One element per number of each of these owners: its owner's position in `owners`, and itself."""
+        count = self.count[owners]
+        end = np.cumsum(count)
+        total = int(end[-1]) if len(end) else 0
+        number = np.arange(total) + np.repeat(self.first[owners] - (end - count), count)
+        return np.repeat(np.arange(len(owners)), count), number
+
+
+@dataclass(frozen=True, slots=True)
+class Selectors:
+    """Multiplexers of all messages, and what is there at which of their values."""
+
+    fields: Fields
+    ranges: Spans
+    """Ranges of each selector."""
+    key: NDArray[np.uint64]
+    """Rising: selector << 32 | first value of a range."""
+    last: NDArray[np.uint64]
+    """Last value of each range."""
+    layouts: Spans
+    """Of each range, among `layout`."""
+    layout: NDArray[np.intp]
+    inner: Spans
+    """Of each range, among `selector`: the multiplexers that are there only then."""
+    selector: NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Messages, their layouts, and layouts as runs of rows, one row per signal.
+
+    A layout is a set of signals that are in a frame together: those always there, or those at the same values
+    of the same multiplexer. Each signal is in one.
     """
 
     lookup: Lookup
+    messages: tuple[str, ...]
+    """Names."""
     length: NDArray[np.uint8]
     """Payload bytes of each message."""
     layout: NDArray[np.intp]
-    """Layout of each message; of a multiplexed one, with those signals that are always there."""
-    selector: NDArray[np.intp]
-    """Row of `selectors` for each message; -1: not multiplexed."""
-    selectors: Fields
-    choice: NDArray[np.uint64]
-    """Rising: selector << 32 | value."""
-    choice_layout: NDArray[np.intp]
-    first: NDArray[np.intp]
-    count: NDArray[np.intp]
+    """Of each message: what is always there."""
+    roots: Spans
+    """Of each message: its selectors that are always there."""
+    selectors: Selectors
+    owner: NDArray[np.intp]
+    """Message of each layout."""
+    rows: Spans
+    """Of each layout."""
     fields: Fields
+    """Of each row, like all that follow."""
     scale: NDArray[np.float64]
     offset: NDArray[np.float64]
     factor: NDArray[np.float64]
@@ -198,27 +190,27 @@ class Plan:
     """`Signal.number` of the row's signal."""
     numbers: NDArray[np.int16]
     """Every signal that can occur, rising."""
+    names: Mapping[int, Mapping[float, str]]
+    """What values are called, by `Signal.number` and value in the catalogue's unit."""
     converts: bool
     has_invalid: bool
 
 
 def compile_plan(messages: Sequence[PlannedMessage], *, by_pgn: bool) -> Plan:
-    """The plan of some messages, whose keys differ."""
+    """The plan of some messages, whose keys differ, and of whose signals no two have one number."""
     ordered = sorted(messages, key=lambda message: message.key)
-    layouts = _Layouts.of(ordered)
-    count = np.array([len(signals) for signals in layouts.signals], np.intp)
-    rows = [signal for signals in layouts.signals for signal in signals]
+    draft = _Draft.of(ordered)
+    rows = [signal for signals in draft.layouts for signal in signals]
     numbers, rank = np.unique(np.array([row.number for row in rows], np.int16), return_inverse=True)
     return Plan(
         lookup=Lookup.of([message.key for message in ordered], by_pgn=by_pgn),
+        messages=tuple(message.name for message in ordered),
         length=np.array([message.length for message in ordered], np.uint8),
-        layout=np.array(layouts.of_message, np.intp),
-        selector=np.array(layouts.selector_of_message, np.intp),
-        selectors=Fields.of(layouts.selectors),
-        choice=np.array([choice for choice, _ in layouts.choices], np.uint64),
-        choice_layout=np.array([where for _, where in layouts.choices], np.intp),
-        first=np.cumsum(count) - count,
-        count=count,
+        layout=np.array(draft.of_message, np.intp),
+        roots=Spans(np.array(draft.first_root, np.intp), np.array(draft.roots, np.intp)),
+        selectors=draft.selectors(),
+        owner=np.array(draft.owner, np.intp),
+        rows=Spans.of([len(signals) for signals in draft.layouts]),
         fields=Fields.of([row.field for row in rows]),
         scale=_floats([row.scale for row in rows]),
         offset=_floats([row.offset for row in rows]),
@@ -230,41 +222,102 @@ def compile_plan(messages: Sequence[PlannedMessage], *, by_pgn: bool) -> Plan:
         rank=rank.astype(np.uint16),
         number=numbers[rank],
         numbers=numbers,
+        names={row.number: row.names for row in rows if row.names},
         converts=any((row.factor, row.shift) != (1.0, 0.0) for row in rows),
         has_invalid=any(row.last_valid != NEVER for row in rows),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Layouts:
-    """What `Plan` says about layouts, before it becomes arrays."""
+class _Range:
+    """Values of one selector at which the same things are there."""
 
-    signals: list[tuple[MappedSignal, ...]] = field(default_factory=list)
+    key: int
+    last: int
+    layouts: tuple[int, ...]
+    inner: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What `Plan` says about layouts and selectors, before it becomes arrays."""
+
+    layouts: list[tuple[MappedSignal, ...]] = field(default_factory=list)
+    owner: list[int] = field(default_factory=list)
     of_message: list[int] = field(default_factory=list)
-    selector_of_message: list[int] = field(default_factory=list)
-    selectors: list[Field] = field(default_factory=list)
-    choices: list[tuple[int, int]] = field(default_factory=list)
+    first_root: list[int] = field(default_factory=list)
+    roots: list[int] = field(default_factory=list)
+    fields: list[Field] = field(default_factory=list)
+    ranges: list[list[_Range]] = field(default_factory=list)
+    """Of each selector."""
 
     @classmethod
-    def of(cls, messages: Sequence[PlannedMessage]) -> "_Layouts":
+    def of(cls, messages: Sequence[PlannedMessage]) -> "_Draft":
         found = cls()
-        for message in messages:
-            found.of_message.append(len(found.signals))
-            found.signals.append(tuple(one for one in message.signals if one.when is None))
-            found.selector_of_message.append(-1 if message.selector is None else len(found.selectors))
-            if message.selector is not None:
-                found.add_choices(message)
-                found.selectors.append(message.selector)
+        for place, message in enumerate(messages):
+            found.of_message.append(found._add_layout(place, message.signals, None))
+            roots = [k for k, one in enumerate(message.selectors) if one.when is None]
+            found.first_root.append(len(found.fields))
+            found.roots.append(len(roots))
+            inner = [k for k, one in enumerate(message.selectors) if one.when is not None]
+            found._add_selectors(place, message, [*roots, *inner])
         return found
 
-    def add_choices(self, message: PlannedMessage) -> None:
-        """One layout per value of the message's selector, which comes next among `selectors`."""
-        for value in sorted({value for one in message.signals for value in one.when or ()}):
-            self.choices.append((len(self.selectors) << 32 | value, len(self.signals)))
-            self.signals.append(
-                tuple(one for one in message.signals if one.when is None or value in one.when)
-            )
+    def _add_layout(self, message: int, signals: Sequence[MappedSignal], when: Condition | None) -> int:
+        self.layouts.append(tuple(one for one in signals if one.when == when))
+        self.owner.append(message)
+        return len(self.layouts) - 1
+
+    def _add_selectors(self, place: int, message: PlannedMessage, order: list[int]) -> None:
+        """The selectors of one message in this order, and the layouts that depend on them."""
+        number = {k: len(self.fields) + n for n, k in enumerate(order)}
+        conditions = dict.fromkeys(one.when for one in message.signals if one.when is not None)
+        layouts = {when: self._add_layout(place, message.signals, when) for when in conditions}
+        for k in order:
+            here = [(when.ranges, (layout, -1)) for when, layout in layouts.items() if when.selector == k]
+            for other, inner in enumerate(message.selectors):
+                if inner.when is not None and inner.when.selector == k:
+                    here.append((inner.when.ranges, (-1, number[other])))
+            self.ranges.append(_swept(number[k], here))
+        self.fields.extend(message.selectors[k].field for k in order)
+
+    def selectors(self) -> Selectors:
+        ranges = [one for of_selector in self.ranges for one in of_selector]
+        return Selectors(
+            fields=Fields.of(self.fields),
+            ranges=Spans.of([len(of_selector) for of_selector in self.ranges]),
+            key=np.array([one.key for one in ranges], np.uint64),
+            last=np.array([one.last for one in ranges], np.uint64),
+            layouts=Spans.of([len(one.layouts) for one in ranges]),
+            layout=np.array([layout for one in ranges for layout in one.layouts], np.intp),
+            inner=Spans.of([len(one.inner) for one in ranges]),
+            selector=np.array([selector for one in ranges for selector in one.inner], np.intp),
+        )
+
+
+def _swept(
+    selector: int, things: Sequence[tuple[tuple[tuple[int, int], ...], tuple[int, int]]]
+) -> list[_Range]:
+    """What is there at which values: (ranges, (layout, selector)) of each thing, -1 for neither."""
+    begins: dict[int, list[int]] = {}
+    ends: dict[int, list[int]] = {}
+    for thing, (ranges, _) in enumerate(things):
+        for low, high in ranges:
+            begins.setdefault(low, []).append(thing)
+            ends.setdefault(high + 1, []).append(thing)
+    found = []
+    there: set[int] = set()
+    points = sorted(begins.keys() | ends.keys())
+    for low, following in pairwise(points):
+        there.difference_update(ends.get(low, ()))
+        there.update(begins.get(low, ()))
+        if there:
+            pairs = [things[thing][1] for thing in sorted(there)]
+            layouts = tuple(layout for layout, _ in pairs if layout >= 0)
+            inner = tuple(one for _, one in pairs if one >= 0)
+            found.append(_Range(selector << 32 | low, following - 1, layouts, inner))
+    return found
 
 
 def _floats(values: list[float]) -> NDArray[np.float64]:
-    return np.array(values, np.float64)
+    return np.array(values, np.float64) + 0.0  # no negative zero

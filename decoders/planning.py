@@ -1,14 +1,15 @@
 """From signal files and a map to planned messages; every name, unit and layout is checked on the way."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cantools.database.can import Message, Signal
 
 from decoders import j1939
+from decoders.field import Field, Form
 from decoders.mapping import Map, MapEntry, did_you_mean
-from decoders.plan import EXTENDED, NEVER, Field, Form, MappedSignal, PlannedMessage
+from decoders.plan import EXTENDED, NEVER, Condition, MappedSignal, PlannedMessage, Selector
 from vehicle.errors import CatalogueError, CodebookError
 from vehicle.signal import Catalogue
 from vehicle.signal import Signal as CatalogueSignal
@@ -34,6 +35,11 @@ class _Found:
 
     file: str
     message: Message
+
+    @property
+    def place(self) -> str:
+        """For a sentence about it."""
+        return f"{self.file}: message {self.message.name}"
 
 
 @dataclass(slots=True)
@@ -180,8 +186,20 @@ def _signal(
         minimum=lowest,
         maximum=highest,
         number=wanted.number,
-        when=None if signal.multiplexer_ids is None else frozenset(signal.multiplexer_ids),
+        when=None,
+        names=_names(signal, scale, offset, into),
     )
+
+
+def _names(signal: Signal, scale: float, offset: float, into: tuple[float, float]) -> dict[float, str] | None:
+    """The value table of a signal, by value in the catalogue's unit."""
+    factor, shift = into
+    if signal.conversion.choices is None:
+        return None
+    return {
+        (float(raw) * scale + offset) * factor + shift: str(name)
+        for raw, name in signal.conversion.choices.items()
+    }
 
 
 def _field(signal: Signal) -> Field:
@@ -215,25 +233,46 @@ def _planned(
     key = message.frame_id
     if message.is_extended_frame:
         key = EXTENDED | (j1939.pgn(key) if by_pgn else key)
-    selector = _selector(found, [signal for signal, _ in signals], findings)
-    return PlannedMessage(key, message.length, tuple(mapped for _, mapped in signals), selector)
+    needed = _multiplexers(found, [signal for signal, _ in signals], findings)
+    return PlannedMessage(
+        key=key,
+        length=message.length,
+        signals=tuple(replace(mapped, when=_when(signal, needed)) for signal, mapped in signals),
+        selectors=tuple(Selector(_field(one), _when(one, needed)) for one in needed.values()),
+        name=message.name,
+    )
 
 
-def _selector(found: _Found, signals: Sequence[Signal], findings: _Findings) -> Field | None:
-    """The multiplexer that the mapped signals depend on. One level of one multiplexer is read."""
-    names = {signal.multiplexer_signal for signal in signals if signal.multiplexer_signal is not None}
-    if not names:
+def _multiplexers(found: _Found, signals: Sequence[Signal], findings: _Findings) -> dict[str, Signal]:
+    """The multiplexers that these signals depend on by name, an outer one before those inside it."""
+    by_name = {one.name: one for one in found.message.signals}
+    needed: dict[str, Signal] = {}
+    for signal in signals:
+        chain: list[Signal] = []
+        outer = signal.multiplexer_signal
+        while outer is not None and outer not in needed:
+            if outer not in by_name or by_name[outer] in chain:
+                findings.problems.append(
+                    f"{found.place}: multiplexer {outer} of {signal.name} does not exist"
+                )
+                return {}
+            chain.append(by_name[outer])
+            outer = chain[-1].multiplexer_signal
+        needed |= {one.name: one for one in reversed(chain)}
+    for one in needed.values():
+        if one.length > _MAX_SELECTOR_BITS or one.is_float:
+            findings.problems.append(
+                f"{found.place}: multiplexer {one.name} is an integer of at most {_MAX_SELECTOR_BITS} bits"
+            )
+    return needed
+
+
+def _when(signal: Signal, needed: Mapping[str, Signal]) -> Condition | None:
+    """At which values of its multiplexer a signal is there."""
+    if signal.multiplexer_signal is None or signal.multiplexer_signal not in needed:
         return None
-    place = f"{found.file}: message {found.message.name}"
-    if len(names) > 1:
-        findings.problems.append(f"{place}: mapped signals depend on two multiplexers, {sorted(names)}")
-        return None
-    (selector,) = (one for one in found.message.signals if one.name in names)
-    if selector.multiplexer_signal is not None:
-        findings.problems.append(f"{place}: multiplexer {selector.name} is itself multiplexed")
-    if selector.length > _MAX_SELECTOR_BITS or selector.is_float:
-        findings.problems.append(
-            f"{place}: multiplexer {selector.name} is an integer of at most {_MAX_SELECTOR_BITS} bits"
-        )
-        return None
-    return _field(selector)
+    values = sorted(set(signal.multiplexer_ids or ()))
+    starts = [value for value, before in zip(values, [None, *values], strict=False) if value - 1 != before]
+    ends = [value for value, after in zip(values, [*values[1:], None], strict=True) if value + 1 != after]
+    selector = list(needed).index(signal.multiplexer_signal)
+    return Condition(selector, tuple(zip(starts, ends, strict=True)))

@@ -81,46 +81,106 @@ def _bits(start: int, length: int, *, is_big_endian: bool) -> set[int]:
     return {8 * (bit // 8) + 7 - bit % 8 for bit in range(first, first + length)}
 
 
+@dataclass
+class Block:
+    """A message as it grows: its bits that are taken, its lines, and those that stand behind all messages."""
+
+    message_id: int
+    name: str
+    payload_bits: int
+    lines: list[str]
+    behind: list[str]
+
+    def text(self) -> str:
+        head = f"BO_ {self.message_id} {self.name}: {self.payload_bits // 8} X"
+        return "\n".join([head, *self.lines]) + "\n"
+
+
 @st.composite
-def signal_lines(
-    draw: DrawFn, name: str, payload_bits: int, taken: set[int], mux: str, message_id: int
-) -> tuple[str, str] | None:
-    """One `SG_` line, and its `SIG_VALTYPE_` line or nothing; None where it does not fit."""
+def add_signal(draw: DrawFn, block: Block, name: str, taken: set[int], mux: str = "") -> bool:
+    """One `SG_` line, with its `SIG_VALTYPE_` line; nothing where it does not fit."""
     kind = draw(st.sampled_from(("unsigned", "unsigned", "signed", "float", "double")))
-    length = {"float": 32, "double": 64}.get(kind) or draw(st.integers(1, min(64, payload_bits)))
+    length = {"float": 32, "double": 64}.get(kind) or draw(st.integers(1, min(64, block.payload_bits)))
     is_big_endian = draw(st.booleans())
-    start = draw(st.integers(0, payload_bits - 1))
+    start = draw(st.integers(0, block.payload_bits - 1))
     bits = _bits(start, length, is_big_endian=is_big_endian)
-    if bits & taken or max(bits) >= payload_bits:
-        return None
+    if bits & taken or max(bits) >= block.payload_bits:
+        return False
     taken |= bits
     order, sign = "0" if is_big_endian else "1", "+" if kind == "unsigned" else "-"
     scale, offset = draw(st.sampled_from(SCALES)), draw(st.sampled_from(OFFSETS))
-    line = f' SG_ {name} {mux}: {start}|{length}@{order}{sign} ({scale},{offset}) [0|0] "" X'
-    form = {"float": 1, "double": 2}.get(kind)
-    return line, f"SIG_VALTYPE_ {message_id} {name} : {form};" if form else ""
+    block.lines.append(f' SG_ {name} {mux}: {start}|{length}@{order}{sign} ({scale},{offset}) [0|0] "" X')
+    if kind in ("float", "double"):
+        block.behind.append(f"SIG_VALTYPE_ {block.message_id} {name} : {1 if kind == 'float' else 2};")
+    return True
 
 
 @st.composite
-def message_blocks(draw: DrawFn, name: str, message_id: int) -> tuple[str, list[str]]:
+def add_selector(draw: DrawFn, block: Block, name: str, taken: set[int], mux: str = "M") -> int:
+    """A multiplexer of some bits, which are returned; 0 where none fits."""
+    width = draw(st.integers(1, 8))
+    is_big_endian = draw(st.booleans())
+    start = draw(st.just(0 if not is_big_endian else 7) | st.integers(0, block.payload_bits - 1))
+    bits = _bits(start, width, is_big_endian=is_big_endian)
+    if bits & taken or max(bits) >= block.payload_bits:
+        return 0
+    taken |= bits
+    order = "0" if is_big_endian else "1"
+    block.lines.append(f' SG_ {name} {mux} : {start}|{width}@{order}+ (1,0) [0|0] "" X')
+    return width
+
+
+@st.composite
+def ranges(draw: DrawFn, width: int) -> list[tuple[int, int]]:
+    """Some values of a multiplexer."""
+    top = 2**width - 1
+    pairs = st.lists(st.integers(0, top), min_size=2, max_size=2).map(lambda pair: (min(pair), max(pair)))
+    return draw(st.lists(pairs, min_size=1, max_size=3))
+
+
+@st.composite
+def add_simple_multiplexing(draw: DrawFn, block: Block, taken: set[int]) -> None:
+    """Signals at single values of one multiplexer."""
+    width = draw(add_selector(block, "Mux", taken))
+    values = draw(st.lists(st.integers(0, 2**width - 1), unique=True, max_size=3)) if width else []
+    for value in values:
+        there = set(taken)
+        for k in range(2):
+            draw(add_signal(block, f"M{value}_{k}", there, f"m{value} "))
+
+
+@st.composite
+def add_extended_multiplexing(draw: DrawFn, block: Block, taken: set[int]) -> None:
+    """Signals at ranges of a multiplexer's values, and at ranges of one that is itself inside another."""
+
+    def depends(name: str, on: str, width: int) -> None:
+        drawn = ", ".join(f"{low}-{high}" for low, high in draw(ranges(width)))
+        block.behind.append(f"SG_MUL_VAL_ {block.message_id} {name} {on} {drawn};")
+
+    outer = draw(add_selector(block, "Mux", taken))
+    inner = draw(add_selector(block, "Inner", taken, "m0M")) if outer else 0
+    if inner:
+        depends("Inner", "Mux", outer)
+    for name, width in (("Mux", outer), ("Inner", inner)):
+        for k in range(3 if width else 0):
+            if draw(add_signal(block, f"{name}{k}", taken, "m0 ")):
+                depends(f"{name}{k}", name, width)
+
+
+@st.composite
+def message_blocks(draw: DrawFn, name: str, message_id: int) -> Block:
     """One message with up to twelve signals, some of them multiplexed."""
     length = draw(st.integers(1, 8) | st.sampled_from(FD_LENGTHS))
+    block = Block(message_id, name, 8 * length, [], [])
     taken: set[int] = set()
-    found: list[tuple[str, str] | None] = []
-    values: list[int] = []
-    if draw(st.booleans()):
-        width = draw(st.integers(1, 8))
-        taken |= set(range(width))
-        found.append((f' SG_ Mux M : 0|{width}@1+ (1,0) [0|0] "" X', ""))
-        values = draw(st.lists(st.integers(0, 2**width - 1), unique=True, max_size=3))
-    places = [(f"C{k}", taken, "") for k in range(draw(st.integers(1, 6)))]
-    found += [draw(signal_lines(name, 8 * length, bits, mux, message_id)) for name, bits, mux in places]
-    at_value = {value: set(taken) for value in values}
-    places = [(f"M{value}_{k}", at_value[value], f"m{value} ") for value in values for k in range(2)]
-    found += [draw(signal_lines(name, 8 * length, bits, mux, message_id)) for name, bits, mux in places]
-    fitting = [one for one in found if one is not None]
-    block = "\n".join([f"BO_ {message_id} {name}: {length} X", *(line for line, _ in fitting)])
-    return block + "\n", [form for _, form in fitting if form]
+    for k in range(draw(st.integers(0, 5))):
+        draw(add_signal(block, f"C{k}", taken))
+    kind = draw(st.sampled_from(("plain", "simple", "extended")))
+    if kind == "simple":
+        draw(add_simple_multiplexing(block, taken))
+    elif kind == "extended":
+        draw(add_extended_multiplexing(block, taken))
+    return block
 
 
 @st.composite
@@ -129,4 +189,4 @@ def databases(draw: DrawFn) -> Drawn:
     extended = st.integers(0, 0x1FFF_FFFF).map(lambda number: number | 0x8000_0000)
     ids = draw(st.lists(st.integers(0, 0x7FF) | extended, min_size=1, max_size=4, unique=True))
     blocks = [draw(message_blocks(f"MSG{k}", message_id)) for k, message_id in enumerate(ids)]
-    return load(dbc([block for block, _ in blocks], [form for _, forms in blocks for form in forms]))
+    return load(dbc([block.text() for block in blocks], [line for block in blocks for line in block.behind]))

@@ -159,10 +159,12 @@ def test_a_unit_that_differs_from_the_files_is_a_warning() -> None:
     assert book.warnings == ("book.toml:9: ENGINE.Distance is in 'mi' in book.dbc, in 'km' in the map",)
 
 
-def test_a_multiplexer_inside_another_is_refused_where_it_is_mapped() -> None:
-    assert load(HEAD + SPEED).plan.selector.tolist() == [-1]
-    deep = refusal(HEAD + entry("ENGINE", "Deep", "Vehicle.EngineSpeed", "rpm"))
-    assert deep == ["book.dbc: message ENGINE: multiplexer Inner is itself multiplexed"]
+def test_a_multiplexer_inside_another_is_read_where_it_is_mapped() -> None:
+    assert load(HEAD + SPEED).plan.roots.count.tolist() == [0], "nothing that is mapped depends on one"
+    plan = load(HEAD + entry("ENGINE", "Deep", "Vehicle.EngineSpeed", "rpm")).plan
+    assert plan.roots.count.tolist() == [1]
+    assert plan.selectors.inner.count.tolist() == [1, 0]
+    assert plan.selectors.layouts.count.tolist() == [0, 1]
 
 
 def test_floats_of_other_sizes_are_refused() -> None:
