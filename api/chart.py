@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 from api.wording import ZONE
 from store.vehicle_page import Day, Forecast, Visit
+
+GAP_D: Final = 7
+"""Longer without a reading is a gap; shorter, the car may just have stood still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class OdometerChart:
     months: list[Month]
     fan: Fan | None
     gaps: int
-    """Stretches of more than a day without a reading between the first and the last one."""
+    """Stretches of more than `GAP_D` days without a reading between the first and the last one."""
 
     @property
     def is_empty(self) -> bool:
@@ -75,13 +78,14 @@ def odometer_chart(
         "high": [_on_line(day, fan, fan.first) if fan else None for day in axis],
         "limit_km": fan.limit_km if fan else None,
         "today": _noon_s(today),
+        "gap_d": GAP_D,
         "visits": [
             {"t": visit.visited_at.timestamp(), "km": visit.odometer_km}
             for visit in visits
             if visit.visited_at.astimezone(ZONE).date() >= first
         ],
     }
-    gaps = sum(1 for (one, _), (other, _) in pairwise(read) if (other - one).days > 1)
+    gaps = sum(1 for (one, _), (other, _) in pairwise(read) if (other - one).days > GAP_D)
     return OdometerChart(data=data, months=_months(read), fan=fan, gaps=gaps)
 
 

@@ -23,6 +23,8 @@ class DueBar:
     runs_left: bool
     """The window begins before the line does."""
     runs_right: bool
+    is_outside: bool
+    """The whole window lies before or behind the line: nothing to draw."""
 
 
 def due_bar(first: date, likely: date, last: date, *, today: date) -> DueBar:
@@ -36,4 +38,5 @@ def due_bar(first: date, likely: date, last: date, *, today: date) -> DueBar:
         likely=middle if 0 <= middle <= LENGTH_D else None,
         runs_left=left < 0,
         runs_right=right > LENGTH_D,
+        is_outside=right < 0 or left > LENGTH_D,
     )

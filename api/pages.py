@@ -142,9 +142,9 @@ async def upcoming_page(request: Request, conn: Conn, shared: Shared, visitor: S
     today = today_of(shared)
     until = today + timedelta(days=AHEAD_D)
     expected = await worklist.upcoming(
-        conn, query.filters, until=until, limit=PAGE, offset=(query.page - 1) * PAGE
+        conn, query.filters, today=today, until=until, limit=PAGE, offset=(query.page - 1) * PAGE
     )
-    total = await worklist.upcoming_count(conn, query.filters, until=until)
+    total = await worklist.upcoming_count(conn, query.filters, today=today, until=until)
     return shared.languages.page(
         request,
         "upcoming.html",

@@ -198,7 +198,7 @@ _EXPECTED: Final = """
     left join latest l on l.vehicle_id = v.id
     left join service_plan s on s.model = v.model and s.market = v.market and s.item = p.item
     where v.registered_at is not null and p.is_newest and p.p50_on <= %(until)s
-      and p.p10_on is not null and p.p90_on is not null
+      and p.p90_on >= %(today)s and p.p10_on is not null
       and (%(dealer)s::text is null or d.code = %(dealer)s)
       and (%(text)s::text is null
            or strpos(upper(coalesce(v.plate, '')), upper(%(text)s)) > 0
@@ -232,18 +232,27 @@ COUNTED_MOST: Final = 10_000
 
 
 async def upcoming(
-    conn: Connection, filters: Filters, *, until: date, limit: int, offset: int = 0
+    conn: Connection, filters: Filters, *, today: date, until: date, limit: int, offset: int = 0
 ) -> list[Expected]:
-    """Newest predictions likely due by a date, without an open trigger; filtered by dealer and text."""
-    wanted = {"until": until, "dealer": filters.dealer, "text": filters.text}
+    """Newest predictions likely due by a date and perhaps not yet, without an open trigger.
+
+    Of the filters, dealer and text count.
+    """
+    wanted = {"today": today, "until": until, "dealer": filters.dealer, "text": filters.text}
     async with conn.cursor(row_factory=class_row(Expected)) as cur:
         await cur.execute(UPCOMING, {**wanted, "limit": limit, "offset": offset})
         return await cur.fetchall()
 
 
-async def upcoming_count(conn: Connection, filters: Filters, *, until: date) -> int:
+async def upcoming_count(conn: Connection, filters: Filters, *, today: date, until: date) -> int:
     """How many `upcoming` has over all pages, at most `COUNTED_MOST`."""
-    wanted = {"until": until, "dealer": filters.dealer, "text": filters.text, "most": COUNTED_MOST}
+    wanted = {
+        "today": today,
+        "until": until,
+        "dealer": filters.dealer,
+        "text": filters.text,
+        "most": COUNTED_MOST,
+    }
     row = await (await conn.execute(UPCOMING_COUNT, wanted)).fetchone()
     assert row is not None
     return int(row[0])

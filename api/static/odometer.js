@@ -69,7 +69,7 @@
       bands: [{ series: [4, 2], fill: clear(windowed, 0.35) }],
       series: [
         {},
-        { stroke: accent, width: 2, spanGaps: false, points: { show: (u, s, i0, i1) => i1 - i0 < 60, size: 4, fill: accent } },
+        { stroke: accent, width: 2, spanGaps: false, points: { show: false } },
         { stroke: clear(windowed, 0.9), width: 1, points: { show: false } },
         { stroke: accent, width: 1.5, dash: [6, 4], points: { show: false } },
         { stroke: clear(windowed, 0.9), width: 1, points: { show: false } },
@@ -93,6 +93,16 @@
       if (at > high) return found;
       if (at >= low && index % every === 0) found.push(at);
     }
+  }
+
+  // uPlot draws over `undefined` and leaves `null` blank: short silences are drawn over, gaps are not.
+  const drawn = data.km.slice();
+  for (let begin = 0; begin < drawn.length; begin += 1) {
+    if (drawn[begin] !== null) continue;
+    let end = begin;
+    while (end < drawn.length && drawn[end] === null) end += 1;
+    if (begin > 0 && end < drawn.length && end - begin < data.gap_d) drawn.fill(undefined, begin, end);
+    begin = end;
   }
 
   const label = document.createElement("div");
@@ -125,7 +135,7 @@
   let chart = null;
   function draw() {
     chart?.destroy();
-    chart = new uPlot(options(plot.clientWidth), [data.t, data.km, data.low, data.likely, data.high], plot);
+    chart = new uPlot(options(plot.clientWidth), [data.t, drawn, data.low, data.likely, data.high], plot);
     chart.over.append(label);
     label.hidden = true;
   }

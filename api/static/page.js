@@ -50,6 +50,7 @@
   const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (target && target.matches("[tabindex]")) {
     target.closest("details:not([open])")?.setAttribute("open", "");
+    target.querySelector("details")?.setAttribute("open", "");
     target.focus({ preventScroll: true });
     target.scrollIntoView();
   }

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from api.main import create_app
 from api.options import AppOptions, FeatureMeaning
 from odocare import wiring
-from store import consumers, migrate
+from store import consumers
 from store.consumers import Scope
 from store.pool import Connection, Pool, open_pool
 from tests.api.town import NOW
@@ -27,14 +27,6 @@ Keys = Callable[..., Awaitable[dict[str, str]]]
 async def pool(database_url: str) -> AsyncIterator[Pool]:
     async with open_pool(database_url, most=4) as opened:
         yield opened
-
-
-async def record_migrations(conn: Connection) -> None:
-    """Write down that the cloned database has the whole schema, as `odocare migrate` would have."""
-    await conn.execute(migrate.CREATE_LEDGER)
-    for file in migrate.read_migrations():
-        record = {"number": file.number, "name": file.name, "sha256": file.sha256}
-        await conn.execute(migrate.RECORD, record)
 
 
 @pytest.fixture

@@ -34,11 +34,11 @@ def test_days_without_data_stay_gaps() -> None:
     days = [
         day(TODAY - 10 * DAY, 100.0),
         day(TODAY - 9 * DAY, 130.0),
-        day(TODAY - 3 * DAY, 300.0),
+        day(TODAY - DAY, 300.0),
         day(TODAY, None),
     ]
     chart = odometer_chart(days, [], [], today=TODAY)
-    assert chart.data["km"] == [100.0, 130.0, None, None, None, None, None, 300.0, None, None, None]
+    assert chart.data["km"] == [100.0, 130.0, *[None] * 7, 300.0, None]
     assert len(chart.data["t"]) == 11
     assert {b - a for a, b in zip(chart.data["t"], chart.data["t"][1:], strict=False)} == {86_400}
     assert chart.gaps == 1
