@@ -18,6 +18,7 @@ from vehicle.signal import Catalogue
 
 if TYPE_CHECKING:
     from decoders.codebook import Codebooks
+    from decoders.dids import DidCodebook
     from odocare.judgement import Judge
     from rules.rule import RuleBook
 
@@ -59,6 +60,14 @@ def codebooks() -> "Codebooks":
 
     texts = {name: dbc.read(name) for suffix in (".dbc", ".toml") for name in dbc.names(suffix)}
     return manifest.load(dbc.read("manifest.toml"), texts, catalogue())
+
+
+def did_codebook() -> "DidCodebook":
+    """What data identifiers hold as far as the standards say: the PIDs of OBD, and what identifies an ECU."""
+    from decoders import dids
+
+    names = ("uds_dids.toml", "obd_pids.toml")
+    return dids.load("standard", {f"dbc/{name}": dbc.read(name) for name in names}, catalogue())
 
 
 def dtc_table() -> DtcTable:
