@@ -27,11 +27,13 @@ class Arrived:
     body_hash: int
 
 
-MOST_VALUES: Final = 1_000_000
-"""What one transaction decodes at most, more or less: 100 bytes each while it is under way. A small
+MOST_VALUES: Final = 250_000
+"""What one transaction decodes at most, more or less: 200 bytes each while it is under way. A small
 compressed body may hold a hundred thousand, so neither messages nor bytes bound it."""
 _VALUES_PER_FRAME: Final = 12
-_BYTES_PER_VALUE: Final = 4
+_VALUES_PER_CODE: Final = 10
+_SMALL_BODY_BYTES: Final = 4096
+_BYTES_PER_VALUE: Final = 8
 _ZLIB: Final = 0x78
 
 
@@ -78,11 +80,14 @@ def read(deliveries: Iterable[Delivery]) -> Reading:
 
 def _values_in(arrived: Arrived) -> int:
     """How many values a message may decode to, roughly."""
-    if isinstance(arrived.message, CanMessage):
-        return _VALUES_PER_FRAME * len(arrived.message)
-    if isinstance(arrived.message, SignalsMessage) and arrived.delivery.body[0] == _ZLIB:
-        return len(arrived.message)
-    return len(arrived.delivery.body) // _BYTES_PER_VALUE
+    message, body = arrived.message, arrived.delivery.body
+    if isinstance(message, CanMessage):
+        return _VALUES_PER_FRAME * len(message)
+    if isinstance(message, DtcMessage):
+        return _VALUES_PER_CODE * sum(len(ecu.readings) for ecu in message.ecus)
+    if body[0] == _ZLIB or len(body) > _SMALL_BODY_BYTES:
+        return len(message)
+    return len(body) // _BYTES_PER_VALUE  # counting them would take longer than reading them
 
 
 def _read_one(delivery: Delivery, address: topic.Address) -> Arrived | Refusal:

@@ -320,4 +320,4 @@ async def test_a_batch_too_heavy_for_one_transaction_is_stored_in_parts(conn: Co
         assert tally.stored == taken
         batch = batch[taken:]
         parts.append(taken)
-    assert parts == [15, 2]
+    assert parts == [4, 4, 4, 4, 1]

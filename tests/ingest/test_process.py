@@ -13,13 +13,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 from ingest import pipeline
 from ingest.delivery import Delivery
 from ingest.pipeline import Line
 from odocare.stack.process import free_port
-from store import migrate
 from store.pool import Connection, connect
 from tests.ingest.broker import OwnBroker, Sender, publish, until
 from tests.ingest.senders import ODOMETER, contents, deliver, signals, vin
@@ -86,16 +83,6 @@ async def ingesting(folder: Path, database_url: str, broker: OwnBroker) -> Async
         running.kill()
 
 
-@pytest.fixture
-async def current(conn: Connection) -> Connection:
-    """A connection to a database whose record of migrations is complete, as a process demands it."""
-    await conn.execute(migrate.CREATE_LEDGER)
-    for migration in migrate.read_migrations():
-        values = {"number": migration.number, "name": migration.name, "sha256": migration.sha256}
-        await conn.execute(migrate.RECORD, values)
-    return conn
-
-
 async def count(conn: Connection, table: str) -> int:
     row = await (await conn.execute(f"select count(*) from {table}".encode())).fetchone()
     assert row is not None
@@ -133,15 +120,15 @@ class Runs:
 
 
 async def test_killed_in_the_middle_again_and_again_it_ends_with_the_rows_of_an_undisturbed_run(
-    current: Connection, database_url: str, own_broker: OwnBroker, tmp_path: Path, line: Line
+    conn: Connection, database_url: str, own_broker: OwnBroker, tmp_path: Path, line: Line
 ) -> None:
     good = [*truck(), *car(), *(deliver(signals(vin(9), seq, {ODOMETER: 1.0 * seq})) for seq in range(900))]
     draw = random.Random(11)
     stream = [*good, *bad_on_the_wire().values()]
     draw.shuffle(stream)
-    await pipeline.store(current, stream, line)
-    expected = await contents(current)
-    await current.execute(
+    await pipeline.store(conn, stream, line)
+    expected = await contents(conn)
+    await conn.execute(
         "truncate message, segment, raw_frame, latest, vehicle_day, transport_carry, fault_report,"
         " fault_event, fault, touched, reject, vehicle cascade"
     )
@@ -150,14 +137,14 @@ async def test_killed_in_the_middle_again_and_again_it_ends_with_the_rows_of_an_
         await runs.running.subscribed()  # the session exists from here on, whoever holds it
         sending = asyncio.create_task(asyncio.to_thread(publish, own_broker.port, "sender", pairs(stream)))
         for _ in range(4):
-            stored = await count(current, "message")
-            await reached(current, min(stored + draw.randrange(1, 200), len(good)))
+            stored = await count(conn, "message")
+            await reached(conn, min(stored + draw.randrange(1, 200), len(good)))
             await runs.again()
         await sending
-        await reached(current, len(good))
-        await reached(current, len(expected["reject"]), "reject")
+        await reached(conn, len(good))
+        await reached(conn, len(expected["reject"]), "reject")
         assert await runs.running.end(signal.SIGTERM) == 0
-        found = await contents(current)
+        found = await contents(conn)
         for table, rows in expected.items():
             assert found[table] == rows, table
     finally:
@@ -165,35 +152,35 @@ async def test_killed_in_the_middle_again_and_again_it_ends_with_the_rows_of_an_
 
 
 async def test_told_to_stop_it_leaves_nothing_half_done_and_the_rest_to_the_broker(
-    current: Connection, database_url: str, own_broker: OwnBroker, tmp_path: Path
+    conn: Connection, database_url: str, own_broker: OwnBroker, tmp_path: Path
 ) -> None:
     stream = [deliver(signals(vin(1), seq, {ODOMETER: 1.0})) for seq in range(3000)]
     async with ingesting(tmp_path, database_url, own_broker) as running:
         sending = asyncio.create_task(asyncio.to_thread(publish, own_broker.port, "sender", pairs(stream)))
-        await reached(current, 1)
+        await reached(conn, 1)
         assert await running.end(signal.SIGTERM) == 0
         await sending
-    assert await count(current, "message") == await count(current, "segment")
+    assert await count(conn, "message") == await count(conn, "segment")
     async with ingesting(tmp_path, database_url, own_broker):
-        await reached(current, 3000)
+        await reached(conn, 3000)
     assert "Traceback" not in running.log.read_text()
 
 
 async def test_the_process_lives_through_everything_bad_and_counts_what_the_broker_refused(
-    current: Connection, database_url: str, telling_broker: OwnBroker, tmp_path: Path
+    conn: Connection, database_url: str, telling_broker: OwnBroker, tmp_path: Path
 ) -> None:
     bad = bad_on_the_wire()
     async with ingesting(tmp_path, database_url, telling_broker) as running:
         sender = await asyncio.to_thread(Sender, telling_broker.port, vin(1))
         await asyncio.to_thread(sender.publish, pairs([deliver(signals(vin(1), 0, {ODOMETER: 1.0}))]))
-        await reached(current, 1)
+        await reached(conn, 1)
         await asyncio.to_thread(sender.publish, pairs(list(bad.values())))
         await asyncio.to_thread(sender.publish_refused, f"tbox/v1/{vin(1)}/up/can", bytes(300_000))
         await asyncio.to_thread(
             publish, telling_broker.port, "sender", pairs([deliver(signals(vin(2), 0, {ODOMETER: 1.0}))])
         )
-        await reached(current, 2)
-        await reached(current, len(bad) + 1, "reject")
+        await reached(conn, 2)
+        await reached(conn, len(bad) + 1, "reject")
         assert running.process.poll() is None
         found = await asyncio.to_thread(running.metrics)
         outcome = {
@@ -207,11 +194,9 @@ async def test_the_process_lives_through_everything_bad_and_counts_what_the_brok
         text = running.log.read_text()
         assert vin(1) not in text
         assert vin(2) not in text
-    cur = await current.execute(
-        "select reason, kind, vehicle_id is not null from reject where kind = 'broker'"
-    )
+    cur = await conn.execute("select reason, kind, vehicle_id is not null from reject where kind = 'broker'")
     assert await cur.fetchall() == [("too-large", "broker", True)]
-    cur = await current.execute("select reason from reject where kind <> 'broker'")
+    cur = await conn.execute("select reason from reject where kind <> 'broker'")
     assert {row[0] for row in await cur.fetchall()} == set(bad)
 
 
@@ -225,23 +210,23 @@ async def test_without_the_schema_it_says_what_to_do(
 
 
 async def test_a_database_that_goes_away_costs_nothing(
-    current: Connection, database_url: str, own_broker: OwnBroker, tmp_path: Path
+    conn: Connection, database_url: str, own_broker: OwnBroker, tmp_path: Path
 ) -> None:
     stream = [deliver(signals(vin(1), seq, {ODOMETER: 1.0})) for seq in range(2000)]
     async with ingesting(tmp_path, database_url, own_broker) as running:
         sending = asyncio.create_task(asyncio.to_thread(publish, own_broker.port, "sender", pairs(stream)))
         for n in (1, 800):
-            await reached(current, n)
+            await reached(conn, n)
             async with connect(database_url) as other:
                 await other.execute(
                     "select pg_terminate_backend(pid) from pg_stat_activity"
                     " where datname = current_database() and pid <> pg_backend_pid() and pid <> %s",
-                    [current.info.backend_pid],
+                    [conn.info.backend_pid],
                 )
         await sending
-        await reached(current, 2000)
+        await reached(conn, 2000)
         assert running.process.poll() is None
-    cur = await current.execute(
+    cur = await conn.execute(
         "select count(distinct seq), max(life), sum(samples_n) from message, vehicle_day"
     )
     assert (await cur.fetchone() or ())[:2] == (2000, 0)
