@@ -28,6 +28,14 @@ class NotSignedInError(Exception):
     """A page was asked for without a session."""
 
 
+class ElsewhereError(Exception):
+    """The same page stands at another address."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.address = address
+
+
 def set_cookie(request: Request, response: Response, name: str, value: str) -> None:
     """A cookie no script reads and no other site sends; over TLS it never leaves it."""
     response.set_cookie(
@@ -93,5 +101,11 @@ def _go_to_login(request: Request, _error: Exception) -> Response:
 
 
 def install(app: FastAPI) -> None:
-    """Send who is not signed in to the log-in page."""
+    """Send who is not signed in to the log-in page, and who asks at the wrong address to the right one."""
+
+    def go_there(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, ElsewhereError)
+        return RedirectResponse(error.address, status_code=303)
+
     app.add_exception_handler(NotSignedInError, _go_to_login)
+    app.add_exception_handler(ElsewhereError, go_there)

@@ -12,8 +12,8 @@ from api import chart, evidence
 from api.context import Conn, Context, Shared
 from api.evidence import RuleText, Term
 from api.meaning import meaning_of
-from api.pages import today_of
 from api.session import COOKIE, SignedIn, form_token
+from api.wording import ZONE
 from store import audit
 from store import trigger_history as history
 from store import vehicle_page as vehicles
@@ -77,15 +77,16 @@ async def vehicle_page(
     card = await vehicles.card(conn, vehicle_id)
     if card is None:
         raise NotFoundError("vehicle", vehicle_id)
+    now = shared.options.now()
+    today = now.astimezone(ZONE).date()
     await audit.append(
         conn,
-        at=shared.options.now(),
+        at=now,
         actor=visitor.name,
         action="vehicle.open",
         purpose="advisor's page",
         subject=card.public_id,
     )
-    today = today_of(shared)
     return shared.languages.page(
         request,
         "vehicle.html",
@@ -93,7 +94,7 @@ async def vehicle_page(
         form=form_token(request.cookies[COOKIE]),
         card=card,
         today=today,
-        now=shared.options.now(),
+        now=now,
         features=shared.options.features,
         **await _contents(conn, shared, card, today),
     )
