@@ -44,6 +44,11 @@ class Migration:
         """Checksum of the bytes of the file."""
         return hashlib.sha256(self.body).hexdigest()
 
+    @property
+    def record(self) -> dict[str, int | str]:
+        """What `RECORD` writes down once the file has run."""
+        return {"number": self.number, "name": self.name, "sha256": self.sha256}
+
 
 @dataclass(frozen=True, slots=True)
 class Applied:
@@ -124,13 +129,12 @@ async def _applied(conn: Connection) -> list[Applied]:
 
 
 async def _run(conn: Connection, migration: Migration) -> None:
-    record = {"number": migration.number, "name": migration.name, "sha256": migration.sha256}
     if migration.body.startswith(_OUTSIDE):
         for statement in migration.body.split(b";\n"):
             if statement.strip():
                 await conn.execute(sql.SQL(statement.decode()))  # our own files
-        await conn.execute(RECORD, record)
+        await conn.execute(RECORD, migration.record)
         return
     async with conn.transaction():
         await conn.execute(migration.body)
-        await conn.execute(RECORD, record)
+        await conn.execute(RECORD, migration.record)

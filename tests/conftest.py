@@ -81,8 +81,10 @@ def template_database(server_url: str) -> Iterator[str]:
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute("create extension if not exists timescaledb")
     with psycopg.connect(url) as conn:
+        conn.execute(migrate.CREATE_LEDGER)
         for migration in migrate.read_migrations():
             conn.execute(migration.body)
+            conn.execute(migrate.RECORD, migration.record)
     yield name
     _drop(server_url, name)
 

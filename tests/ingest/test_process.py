@@ -62,8 +62,8 @@ class Process:
         return self.process.returncode
 
     def kill(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
+        self.process.kill()
+        if self.process.stdout is not None and not self.process.stdout.closed:
             self.process.communicate()
 
     def metrics(self) -> dict[str, float]:
@@ -201,12 +201,32 @@ async def test_the_process_lives_through_everything_bad_and_counts_what_the_brok
 
 
 async def test_without_the_schema_it_says_what_to_do(
-    database_url: str, own_broker: OwnBroker, tmp_path: Path
+    conn: Connection, database_url: str, own_broker: OwnBroker, tmp_path: Path
 ) -> None:
+    await conn.execute("delete from migration")
     running = Process(tmp_path, database_url, own_broker)
-    await asyncio.wait_for(asyncio.to_thread(running.process.communicate), DEADLINE_S)
+    try:
+        await asyncio.to_thread(running.process.wait, DEADLINE_S)
+    finally:
+        running.kill()
     assert running.process.returncode == 1
     assert "odocare migrate" in running.log.read_text()
+
+
+async def test_a_schema_that_breaks_under_it_ends_it_and_acknowledges_nothing(
+    conn: Connection, database_url: str, own_broker: OwnBroker, tmp_path: Path
+) -> None:
+    async with ingesting(tmp_path, database_url, own_broker) as running:
+        await conn.execute("alter table segment rename to elsewhere")
+        await asyncio.to_thread(
+            publish, own_broker.port, "sender", pairs([deliver(signals(vin(1), 0, {ODOMETER: 1.0}))])
+        )
+        await asyncio.wait_for(asyncio.to_thread(running.process.wait), DEADLINE_S)
+    assert running.process.returncode == 1
+    assert "not as this version expects it: UndefinedTable" in running.log.read_text()
+    await conn.execute("alter table elsewhere rename to segment")
+    async with ingesting(tmp_path, database_url, own_broker):
+        await reached(conn, 1)
 
 
 async def test_a_database_that_goes_away_costs_nothing(

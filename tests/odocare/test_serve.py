@@ -17,7 +17,6 @@ from odocare import children
 from store import audit
 from store.pool import Connection
 from tests.api import town
-from tests.api.conftest import record_migrations
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,6 @@ class Site:
 
 @pytest.fixture
 async def site(conn: Connection, database_url: str, tmp_path: Path) -> Site:
-    await record_migrations(conn)
     return Site({**os.environ, "ODOCARE_DATABASE_URL": database_url, "ODOCARE_HOME": str(tmp_path)}, tmp_path)
 
 

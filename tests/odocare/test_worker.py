@@ -13,11 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import psycopg
 import pytest
 
 from odocare.worker import Nightly
-from store import migrate, touched
+from store import touched
 from store.pool import Connection, Pool
 from tests.odocare.garage import Garage
 
@@ -27,12 +26,7 @@ TABLES = ("prediction", "finding", "trigger", "trigger_event", "evaluated", "eva
 
 @pytest.fixture
 def command(database_url: str, tmp_path: Path) -> Runner:
-    """Starts `odocare …` on this test's database, whose template was made without the runner's record."""
-    with psycopg.connect(database_url) as admin:
-        admin.execute(migrate.CREATE_LEDGER)
-        for file in migrate.read_migrations():
-            row = {"number": file.number, "name": file.name, "sha256": file.sha256}
-            admin.execute(migrate.RECORD, row)
+    """Starts `odocare …` on this test's database."""
 
     def start(*arguments: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
