@@ -8,10 +8,11 @@ from typing import Final
 import structlog
 
 from ingest.batcher import Batch, Batcher, Limits
-from ingest.committer import Committer, StoppedError
+from ingest.committer import BROKEN, Committer, StoppedError
 from ingest.metrics import Metrics, Tally
 from ingest.mqtt import Broker, Door
 from ingest.pipeline import Line
+from vehicle.errors import MigrationError
 
 log: Final = structlog.get_logger(__name__)
 
@@ -43,7 +44,7 @@ async def run(
 ) -> Tally:
     """Receive, store, acknowledge, until `stop` is set; then finish the batch in hand and tell what was done.
 
-    Raises `MigrationError` where the schema is not this version's.
+    Raises `MigrationError` where the schema is not this version's; nothing is acknowledged then.
     """
     batcher = Batcher(options.limits)
     door = Door(
@@ -55,12 +56,15 @@ async def run(
     )
     async with Committer(options.database_url, line, metrics, stop) as committer:
         watch = _Watch(door, batcher, committer, metrics)
-        batch = None
+        batch = broken = None
         try:
             await committer.prepare()
             async with asyncio.TaskGroup() as tasks:
                 others = [tasks.create_task(door.run()), tasks.create_task(watch.run())]
-                batch = await _keep_storing(batcher, door, committer, watch, stop)
+                try:
+                    batch = await _keep_storing(batcher, door, committer, watch, stop)
+                except BROKEN as error:
+                    broken = error
                 for task in others:
                     task.cancel()
         except StoppedError:
@@ -69,6 +73,9 @@ async def run(
             batcher.done(batch)  # the door is closed by now: this acknowledges nothing
     watch.tell()
     log.info("stopped")
+    if broken is not None:
+        what = type(broken).__name__
+        raise MigrationError(f"the database is not as this version expects it: {what}") from broken
     return watch.total
 
 
