@@ -170,8 +170,7 @@ def test_an_extension_is_of_custom_units() -> None:
         Extension("mine", {1: units_2016.VEHICLE})
 
 
-def test_the_standard_s_own_units_are_never_an_extension_s() -> None:
-    """A report that names a unit its edition does not have is not written either."""
+def test_a_unit_that_its_edition_does_not_have_is_not_written() -> None:
     one = Report(Edition.GBT_2016, AT_US, (Entry(0x30, "fuel_cell_stacks", Record()),))
     with pytest.raises(UnknownUnitError, match="2016 has no unit 30"):
         report.encode(one)
