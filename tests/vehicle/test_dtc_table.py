@@ -10,6 +10,8 @@ REST = f'severity = "urgent"\nfamily = "misfire"\ndrivability = "limited"\n{WORD
 PETROL = f'[[j2012]]\ncode = "P0301"\n{REST}'
 TRUCK = f"[[j1939]]\nspn = 980\nfmi = 9\n{REST}".replace("urgent", "soon")
 
+ALARM = f'[[gbt32960]]\ncode = "ALARM 11"\n{REST}'
+
 
 def test_a_code_is_found_by_its_standard() -> None:
     table = DtcTable.from_toml(PETROL + TRUCK)
@@ -22,6 +24,12 @@ def test_a_code_is_found_by_its_standard() -> None:
     assert (petrol.zh, petrol.en, petrol.advice_zh, petrol.advice_en) == ("失火", "Misfire", "检查", "Check")
     truck = table.lookup(Dtc(DtcStandard.J1939, "sa-00", "SPN 980 FMI 9", spn=980, fmi=9))
     assert truck.severity is Severity.SOON
+
+
+def test_an_alarm_of_an_electric_vehicle_is_found_by_its_bit() -> None:
+    table = DtcTable.from_toml(ALARM)
+    assert table.lookup(Dtc(DtcStandard.GBT32960, "vehicle", "ALARM 11")).family == "misfire"
+    assert not table.lookup(Dtc(DtcStandard.GBT32960, "vehicle", "ALARM 12")).is_known
 
 
 def test_a_uds_code_means_what_its_two_bytes_mean() -> None:
@@ -61,6 +69,7 @@ def test_an_unknown_code_says_so_and_never_stops_a_car(dtc: Dtc) -> None:
             "drivability is one of normal, reduced, limited, none, got 'slow'",
         ),
         (PETROL.replace("P0301", "P4301"), "(P4301): a code is P, C, B or U"),
+        (ALARM.replace("ALARM 11", "P0301"), "(P0301): a code is ALARM and two digits, or LEVEL 1 to 4"),
         (PETROL.replace('"misfire"', '"Mis fire"'), "family is one word in lower case"),
         (PETROL.replace('"Check"', '" "'), "advice_en is a sentence"),
         (PETROL.replace("family =", "famly ="), "unknown key 'famly'"),

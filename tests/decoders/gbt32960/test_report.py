@@ -1,11 +1,15 @@
 """Reports of both editions: what golden packets say, what is refused, what comes back."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from decoders.gbt32960 import messages, packet, report, units_2016, units_2025
 from decoders.gbt32960.layout import Record, layout
 from decoders.gbt32960.packet import Packet
 from decoders.gbt32960.report import Entry, Extension, Report
+from decoders.gbt32960.shanghai_bus import SHANGHAI_BUS
 from decoders.gbt32960.words import AckFlag, Command, Edition, Encryption
 from tests.decoders.gbt32960 import files
 from vehicle.errors import (
@@ -74,6 +78,30 @@ def test_every_table_says_where_it_is_from() -> None:
             assert unit.source
             assert unit.source.startswith("[U] ") != ("fixtures" in unit.source), unit.name
     assert all(unit.source.startswith("[U] ") for unit in units_2025.UNITS.values())
+
+
+def test_the_description_has_every_unit_under_its_numbers() -> None:
+    text = (Path(__file__).parents[3] / "docs/gbt32960.md").read_text(encoding="utf-8")
+    for unit in units_2016.UNITS.values():
+        assert re.search(rf"^\| {unit.number:02X} \| [^|]*\| `{unit.name}` ", text, re.MULTILINE), unit.name
+    for unit in units_2025.UNITS.values():
+        assert re.search(rf"^\|[^|]*\| {unit.number:02X} \| `{unit.name}` ", text, re.MULTILINE), unit.name
+
+
+def test_the_units_of_an_extension_come_back() -> None:
+    body = TIME + bytes((0x81,)) + bytes.fromhex("0112 0265 0300dc 04272b") * 10
+    one = report.decode(of(body), SHANGHAI_BUS)
+    (entry,) = one.entries
+    assert (entry.name, len(entry.record.groups["seconds"])) == ("bus_ten_seconds", 10)
+    assert entry.record.groups["seconds"][9].number("current_a") == 2.7
+    assert report.encode(one, SHANGHAI_BUS) == body
+
+
+def test_an_extension_s_unit_of_another_length_is_refused() -> None:
+    with pytest.raises(WrongLengthError, match="bus_state at byte 7 has 48 bytes, its length says 16"):
+        report.decode(of(TIME + bytes.fromhex("80 0010") + bytes(16)), SHANGHAI_BUS)
+    with pytest.raises(WrongTypeError, match="a byte of an extension is always 02, got 03"):
+        report.decode(of(TIME + bytes((0x81,)) + bytes.fromhex("0112 0365 0300dc 04272b") * 10), SHANGHAI_BUS)
 
 
 def test_a_report_without_units_is_a_moment() -> None:
