@@ -1,4 +1,4 @@
-"""Logs of long-running commands: structlog, one JSON object per line on stderr."""
+"""Logs of long-running commands: one JSON object per line on stderr, so that stdout stays the answer."""
 
 import logging
 import sys

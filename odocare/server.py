@@ -9,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.main import create_app
 from api.options import AppOptions, FeatureMeaning
-from odocare import log, wiring
+from odocare import logs, wiring
 from odocare.settings import Settings
 from rules.feature_tables import CAMPAIGN, COMPONENT, FAULT, SERVICE_ITEM, VEHICLE
 from store import health
@@ -24,7 +24,7 @@ _BACKLOG: Final = 2048
 
 async def run(settings: Settings, *, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; `ready` is told the address once requests are answered."""
-    log.to_stderr()
+    logs.configure()
     url = wiring.database_url(settings)
     async with connect(url) as conn:
         await health.require_ready(conn)
