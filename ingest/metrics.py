@@ -5,6 +5,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+_NAME: Final = "odocare_ingest_"
 _BATCH_SIZES: Final = (1, 3, 10, 30, 100, 300, 1000, 3000)
 _SECONDS: Final = (0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
 
@@ -57,49 +58,30 @@ class Metrics:
     """Prometheus counters of one ingest process, in a registry of their own."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self.registry = to = CollectorRegistry()
         self.messages = Counter(
-            "odocare_ingest_messages",
-            "Messages by what became of them; received is the sum of the others.",
+            _NAME + "messages",
+            "Messages by outcome; received is the sum of the others.",
             ["outcome"],
-            registry=self.registry,
+            registry=to,
         )
-        self.rejects = Counter(
-            "odocare_ingest_rejects", "Refusals by reason.", ["reason"], registry=self.registry
-        )
-        self.details = Counter(
-            "odocare_ingest_details",
-            "What was met inside messages: frames, values, frames nobody knows, values out of range, ….",
-            ["what"],
-            registry=self.registry,
-        )
+        self.rejects = Counter(_NAME + "rejects", "Refusals by reason.", ["reason"], registry=to)
+        self.details = Counter(_NAME + "details", "What was met inside messages.", ["what"], registry=to)
         self.batch_messages = Histogram(
-            "odocare_ingest_batch_messages",
-            "Messages per batch.",
-            buckets=_BATCH_SIZES,
-            registry=self.registry,
+            _NAME + "batch_messages", "Messages per batch.", buckets=_BATCH_SIZES, registry=to
         )
         self.commit_seconds = Histogram(
-            "odocare_ingest_commit_seconds",
-            "From taking a batch to its commit.",
-            buckets=_SECONDS,
-            registry=self.registry,
+            _NAME + "commit_seconds", "From taking a batch to its commit.", buckets=_SECONDS, registry=to
         )
         self.waiting_bytes = Gauge(
-            "odocare_ingest_waiting_bytes", "Bodies received and not yet committed.", registry=self.registry
+            _NAME + "waiting_bytes", "Bodies received and not yet committed.", registry=to
         )
-        self.connected = Gauge(
-            "odocare_ingest_connected", "1 while subscribed at the broker.", registry=self.registry
-        )
+        self.connected = Gauge(_NAME + "connected", "1 while subscribed at the broker.", registry=to)
         self.sessions_lost = Counter(
-            "odocare_ingest_broker_sessions_lost",
-            "Reconnects at which the broker no longer knew the session.",
-            registry=self.registry,
+            _NAME + "broker_sessions_lost", "Reconnects to a broker that had forgotten us.", registry=to
         )
         self.database_failures = Counter(
-            "odocare_ingest_database_failures",
-            "Batches that had to wait for the database.",
-            registry=self.registry,
+            _NAME + "database_failures", "Tries that had to wait for the database.", registry=to
         )
 
     def batch(self, tally: Tally, *, took_s: float) -> None:

@@ -47,13 +47,7 @@ async def run(
     Raises `MigrationError` where the schema is not this version's; nothing is acknowledged then.
     """
     batcher = Batcher(options.limits)
-    door = Door(
-        options.broker,
-        batcher,
-        client_id=options.client_id,
-        receive_maximum=2 * options.limits.messages,
-        on_ready=on_ready,
-    )
+    door = _door(options, batcher, on_ready)
     async with Committer(options.database_url, line, metrics, stop) as committer:
         watch = _Watch(door, batcher, committer, metrics)
         batch = broken = None
@@ -77,6 +71,16 @@ async def run(
         what = type(broken).__name__
         raise MigrationError(f"the database is not as this version expects it: {what}") from broken
     return watch.total
+
+
+def _door(options: Options, batcher: Batcher, on_ready: Callable[[], None]) -> Door:
+    return Door(
+        options.broker,
+        batcher,
+        client_id=options.client_id,
+        receive_maximum=2 * options.limits.messages,  # one batch is stored while the next one comes
+        on_ready=on_ready,
+    )
 
 
 async def _keep_storing(

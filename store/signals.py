@@ -32,6 +32,6 @@ async def sync(conn: Connection, catalogue: Catalogue) -> None:
         if clash is not None:
             number, stored, wanted = clash
             raise CatalogueError(
-                f"signal {number} is stored as {stored}, the catalogue says {wanted}: a number is never reused"
+                f"signal {number} is stored as {stored}, the catalogue says {wanted}: numbers stay"
             )
         await conn.execute(WRITE, columns)
