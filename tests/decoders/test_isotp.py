@@ -324,7 +324,8 @@ def test_what_is_kept_for_the_next_batch_is_bytes_or_nothing() -> None:
 def test_the_car_s_payloads_are_as_many_and_as_long_as_its_readme_says() -> None:
     found = heard(kona.frames(), addressing=kona.ADDRESSING)
     assert len(found.messages) == 270
-    assert found.lost == {"timed-out": 29}  # first frames that nothing follows; the capture ends with one more
+    # first frames that nothing follows; the capture ends with one more
+    assert found.lost == {"timed-out": 29}
     assert len(found.carry.sessions) == 1
     climate = [one.data for one in found.messages if one.wire_id == kona.CLIMATE]
     battery = [one.data for one in found.messages if one.wire_id == kona.BATTERY]
