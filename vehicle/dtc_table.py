@@ -79,9 +79,11 @@ class DtcTable:
     def lookup(self, dtc: Dtc) -> DtcMeaning:
         """The meaning of a code, or the statement that it is unknown, which is never `stop`.
 
-        A UDS code means what its first two bytes mean; the failure type byte is left out.
+        A UDS code means what its first two bytes mean, unless a maker's row tells its failure type too.
         """
         key: Key = (dtc.code.upper(),)
+        if dtc.ftb is not None and (meaning := self.by_key.get((f"{key[0]}-{dtc.ftb:02X}",))) is not None:
+            return meaning
         if dtc.standard is DtcStandard.J1939 and dtc.spn is not None and dtc.fmi is not None:
             key = (dtc.spn, dtc.fmi)
         return self.by_key.get(key) or _unknown(dtc)

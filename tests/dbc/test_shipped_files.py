@@ -1,5 +1,6 @@
 """The shipped data files load, agree with each other, and mean what people wrote down by hand."""
 
+from collections import Counter
 from datetime import date
 
 import pytest
@@ -12,6 +13,7 @@ from decoders.codebook import Codebook
 from odocare import wiring
 from tests.strategies import Frame, batch_of
 from vehicle.dtc import Dtc, DtcStandard
+from vehicle.dtc_table import Drivability
 from vehicle.trigger import Severity
 
 PETROL: list[tuple[str, int, dict[str, float], str, float]] = [
@@ -157,6 +159,9 @@ def test_every_shipped_signal_file_is_in_the_manifest() -> None:
         (Dtc(DtcStandard.UDS, "bms", "P0AA6", ftb=0x16), Severity.STOP, "high_voltage"),
         (Dtc(DtcStandard.J2012, "ecm", "P0301"), Severity.URGENT, "misfire"),
         (Dtc(DtcStandard.J2012, "ecm", "P0420"), Severity.SOON, "catalyst"),
+        (Dtc(DtcStandard.J2012, "abs", "C0049"), Severity.URGENT, "brakes"),
+        (Dtc(DtcStandard.J2012, "srs", "B0010"), Severity.URGENT, "restraints"),
+        (Dtc(DtcStandard.J2012, "gateway", "U0184"), Severity.INFO, "network"),
     ],
 )
 def test_the_codes_that_matter_are_known(dtc: Dtc, severity: Severity, family: str) -> None:
@@ -166,11 +171,32 @@ def test_the_codes_that_matter_are_known(dtc: Dtc, severity: Severity, family: s
 
 def test_the_fault_table_speaks_both_languages() -> None:
     table = wiring.dtc_table().by_key
-    assert sum(len(key) == 1 for key in table) >= 60
-    assert sum(len(key) == 2 for key in table) >= 25
+    letters = Counter(key[0][0] for key in table if len(key) == 1 and " " not in key[0])
+    assert letters.total() >= 300
+    assert all(letters[letter] >= 25 for letter in "PCBU")
+    assert sum(len(key) == 2 for key in table) >= 80
     for meaning in table.values():
         for chinese, english in ((meaning.zh, meaning.en), (meaning.advice_zh, meaning.advice_en)):
             assert any("\u4e00" <= char <= "\u9fff" for char in chinese)
             assert english.isascii()
+    advice = {(meaning.advice_zh, meaning.advice_en) for meaning in table.values()}
+    assert len(advice) == len({zh for zh, _ in advice}) == len({en for _, en in advice})
     assert len({meaning.en for meaning in table.values()}) == len(table)
     assert len({meaning.zh for meaning in table.values()}) == len(table)
+
+
+def test_a_car_stops_for_what_is_dangerous_and_for_nothing_else() -> None:
+    table = wiring.dtc_table().by_key
+    for key, meaning in table.items():
+        assert (meaning.severity is Severity.STOP) == (meaning.drivability is Drivability.NONE), key
+    stopping = {
+        key[0] for key, meaning in table.items() if meaning.severity is Severity.STOP and len(key) == 1
+    }
+    plain = {key for key in stopping if isinstance(key, str) and " " not in key}
+    assert plain == {"P0093", "P0217", "P0524", "P0AA6", "U0129", "U0131"}
+
+
+def test_codes_of_one_family_are_few_families() -> None:
+    families = Counter(meaning.family for meaning in wiring.dtc_table().by_key.values())
+    assert len(families) <= 40
+    assert families["network"] > 50
