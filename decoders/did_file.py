@@ -3,7 +3,6 @@
 docs/diagnostics.md describes the format; docs/decisions/0012-diagnostic-payloads.md says why it is not DBC.
 """
 
-import math
 import re
 import tomllib
 from dataclasses import dataclass
@@ -193,14 +192,6 @@ class _Reader:
         except CatalogueError as error:
             self.refuse(line, f"{entry.path} is in {wanted.unit.value!r}: {error}")
             return None
-        lowest = [
-            one for one in (wanted.minimum, None if low is None else low * factor + shift) if one is not None
-        ]
-        highest = [
-            one
-            for one in (wanted.maximum, None if high is None else high * factor + shift)
-            if one is not None
-        ]
         return MappedSignal(
             field=field,
             scale=1.0 if scale is None else scale,
@@ -208,8 +199,8 @@ class _Reader:
             factor=factor,
             shift=shift,
             last_valid=NEVER if entry.last_valid is None else entry.last_valid,
-            minimum=max(lowest, default=-math.inf),
-            maximum=min(highest, default=math.inf),
+            minimum=wanted.lowest if low is None else max(wanted.lowest, low * factor + shift),
+            maximum=wanted.highest if high is None else min(wanted.highest, high * factor + shift),
             number=wanted.number,
             when=None,
         )

@@ -169,8 +169,7 @@ def _signal(
     factor, shift = into
     one = _field(signal)
     scale, offset = float(signal.scale), float(signal.offset)
-    low, high = wanted.minimum, wanted.maximum
-    lowest, highest = (-float("inf") if low is None else low), (float("inf") if high is None else high)
+    lowest, highest = wanted.lowest, wanted.highest
     if signal.minimum is not None and signal.maximum is not None and signal.maximum > signal.minimum:
         # files round their limits: half a step decides nothing but that
         slack = abs(scale) / 2 if one.form in (Form.UNSIGNED, Form.SIGNED) else 0.0

@@ -43,8 +43,8 @@ class Lexicon:
         minimum, maximum = np.full(_NUMBERS, -np.inf), np.full(_NUMBERS, np.inf)
         is_latest, is_position = np.zeros(_NUMBERS, np.bool_), np.zeros(_NUMBERS, np.bool_)
         for signal in catalogue.signals:
-            minimum[signal.number] = -np.inf if signal.minimum is None else signal.minimum
-            maximum[signal.number] = np.inf if signal.maximum is None else signal.maximum
+            minimum[signal.number] = signal.lowest
+            maximum[signal.number] = signal.highest
             is_latest[signal.number] = signal.is_latest
             is_position[signal.number] = signal.is_position
         return cls(

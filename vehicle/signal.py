@@ -1,11 +1,16 @@
 """Signals and their catalogue: COVESA VSS 6.0 paths with unit, range and number."""
 
+import math
 import tomllib
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from vehicle.errors import CatalogueError
 from vehicle.units import Unit
+
+_ROUNDING: Final = 1e-12
+"""Relative: 255 times 0.005 V is a little more than 1.275 V."""
 
 
 class SignalKind(StrEnum):
@@ -36,6 +41,16 @@ class Signal:
     """Kept in the vehicle's latest state."""
     is_position: bool = False
     """Personal position data, removed before storing where location is off."""
+
+    @property
+    def lowest(self) -> float:
+        """The least measurement: `minimum`, but for the rounding of a value that lies on it; or -inf."""
+        return -math.inf if self.minimum is None else self.minimum - abs(self.minimum) * _ROUNDING
+
+    @property
+    def highest(self) -> float:
+        """The greatest measurement: `maximum`, but for the rounding of a value that lies on it; or inf."""
+        return math.inf if self.maximum is None else self.maximum + abs(self.maximum) * _ROUNDING
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,6 +240,12 @@ def test_every_pid_means_what_its_formula_says(data: st.DataObject) -> None:
         assert values == pytest.approx({path: one for path, one in expected.items() if one is not None}), pid
 
 
+def test_the_highest_raw_value_is_a_measurement_whatever_binary_makes_of_its_limit() -> None:
+    found = dids.decode([Record(0, 0, "7e8", 0xF414, b"\xff\xff")], BOOK)
+    voltage = CATALOGUE.of("Vehicle.OBD.O2.Sensor1.Voltage").number
+    assert found.value[found.signal == voltage].tolist() == [255 * 0.005]
+
+
 def lists(*heard: tuple[str, int], ecu: str = "7e8", message: int = 0) -> list[CodeList]:
     """Answers about codes, at these seconds."""
     found = []
