@@ -4,7 +4,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +16,6 @@ from odocare.import_columns import COLUMNS, CellError, Kind
 from odocare.import_report import ImportReport
 from odocare.import_rows import read
 from odocare.imports import load
-from store.migrate import read_migrations
 from store.pool import Connection
 from store.vehicles import by_vin
 from vehicle.errors import ImportFileError
@@ -292,10 +290,6 @@ async def test_more_rows_than_one_part_are_all_stored(
 def test_the_command_tells_what_happened_and_fails_when_a_row_is_refused(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with psycopg.connect(database_url) as conn:
-        conn.execute("create table migration (number integer, name text, sha256 text)")
-        for file in read_migrations():
-            conn.execute("insert into migration values (%s, %s, %s)", (file.number, file.name, file.sha256))
     monkeypatch.setenv("ODOCARE_DATABASE_URL", database_url)
     path = tmp_path / "vehicles.csv"
     path.write_text(f"vin,model\n{VIN},Odo City\nNO,Odo City\n", encoding="utf-8")
