@@ -24,11 +24,16 @@ def folder() -> Path:
 
 def frames() -> list[Frame]:
     """Every frame of the capture."""
+    return read_log(folder() / "kona.log")
+
+
+def read_log(path: Path) -> list[Frame]:
+    """The frames of a `candump -L` file."""
     found = []
-    for line in (folder() / "kona.log").read_text().splitlines():
+    for line in path.read_text().splitlines():
         at, _, frame = line.split()
         seconds, micros = at.strip("()").split(".")
-        wire_id, payload = frame.split("#")
-        t_us = int(seconds) * 1_000_000 + int(micros)
-        found.append(Frame(int(wire_id, 16), bytes.fromhex(payload), t_us))
+        number, payload = frame.split("#")
+        wire_id = int(number, 16) | (0x8000_0000 if len(number) == 8 else 0)
+        found.append(Frame(wire_id, bytes.fromhex(payload), int(seconds) * 1_000_000 + int(micros)))
     return found

@@ -1,5 +1,7 @@
+import json
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +16,7 @@ from tests.decoders.isotp_frames import STEP_US, flow_control, segments
 from tests.strategies import Frame, batch_of
 from vehicle.errors import DecodeError
 
+GOLDEN = Path(__file__).parent.parent / "golden/diag"
 ENGINE, TESTER = 0x7E8, 0x7E0
 FIXED_ECU, FIXED_TESTER = EXTENDED | 0x18DAF110, EXTENDED | 0x18DA10F1
 OBD = Addressing()
@@ -223,6 +226,16 @@ def test_no_more_is_kept_than_the_limits_allow() -> None:
 def test_an_ecu_without_a_name_is_called_by_its_identifier() -> None:
     names = [ecu_name(one) for one in ((ENGINE, None), (FIXED_ECU, None), (0x612, 0xF1), (0x12, None))]
     assert names == ["7e8", "18daf110", "612-f1", "012"]
+
+
+def test_golden_frames_become_the_payloads_that_were_written_down() -> None:
+    found = heard(kona.read_log(GOLDEN / "frames.log"))
+    assert not found.lost
+    assert [
+        {"from": ecu_name(one.endpoint), "payload": one.data.hex()}
+        | ({} if one.request is None else {"request": one.request.hex()})
+        for one in found.messages
+    ] == json.loads((GOLDEN / "payloads.json").read_text())
 
 
 MIXED = Addressing(normal=frozenset({0x7BB}), pairs=BMW.pairs)
