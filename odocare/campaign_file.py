@@ -105,7 +105,10 @@ def campaign(fields: Mapping[str, Any], known: Campaign | None, *, where: str) -
     }
     if known is not None:
         base = {name: getattr(known, name) for name in Campaign.__slots__}
-    return Campaign(**{**base, **given})
+    found = Campaign(**{**base, **given})
+    if found.closed_on is not None and found.closed_on < found.opened_on:
+        raise ImportFileError(f"{where}: closed_on {found.closed_on} lies before opened_on {found.opened_on}")
+    return found
 
 
 def _mistyped(given: Mapping[str, Any]) -> list[tuple[str, str]]:

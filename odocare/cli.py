@@ -36,3 +36,23 @@ def main() -> None:
     except OdocareError as error:
         typer.echo(f"odocare: {error}", err=True)
         sys.exit(1)
+    except ValueError as error:
+        wrong = _wrong_settings(error)
+        if not wrong:
+            raise
+        typer.echo(
+            "\n".join(f"odocare: {line}" for line in (*wrong, "docs/settings.md lists them all")), err=True
+        )
+        sys.exit(1)
+
+
+def _wrong_settings(error: ValueError) -> list[str]:
+    """A line per setting that makes no sense; none where the error is about something else."""
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError) or error.title != "Settings":
+        return []
+    return [
+        f"ODOCARE_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}, got {one['input']!r}"
+        for one in error.errors(include_url=False)
+    ]

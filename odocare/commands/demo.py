@@ -43,3 +43,5 @@ def demo(
             typer.echo(json.dumps(shown))
         if not once:
             wait_for_interrupt(console)
+    if once:
+        console.print("\nAll of it is stopped again: `odocare up` and `odocare serve` bring both back.")

@@ -93,3 +93,15 @@ def test_every_row_is_taken_counted_or_refused(texts: list[str]) -> None:
     found = campaign_file.vin_list(enumerate(texts, start=1))
     assert len(found.vins) + found.duplicates + len(found.problems) == len(texts)
     assert all(isinstance(problem, RowProblem) for problem in found.problems)
+
+
+def test_a_campaign_is_not_closed_before_it_opens() -> None:
+    fields = {
+        "id": "R1",
+        "title_zh": "一",
+        "title_en": "One",
+        "source": "test",
+        "opened_on": date(2026, 11, 1),
+    }
+    with pytest.raises(ImportFileError, match="closed_on 2026-10-01 lies before opened_on 2026-11-01"):
+        campaign_file.campaign(fields | {"closed_on": date(2026, 10, 1)}, None, where="R1.toml")
