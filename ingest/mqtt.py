@@ -116,8 +116,9 @@ class Door:
 
     def relieve(self) -> None:
         """Read on, where reading was paused for the weight of what waits."""
-        if self._client is not None and not self._batcher.is_pressed:
-            _transport(self._client).resume_reading()
+        transport = None if self._client is None else _transport(self._client)
+        if transport is not None and not self._batcher.is_pressed:
+            transport.resume_reading()
 
     async def flush(self) -> None:
         """Let acknowledgements of settled batches leave: gmqtt writes them two rounds of the loop later."""
@@ -191,8 +192,9 @@ class Door:
             delivery = Delivery(topic, bytes(body), time.time_ns() // 1000, bool(properties["dup"]))
             settled = self._batcher.put(delivery)
             self.state.last_message_at = asyncio.get_running_loop().time()
-            if self._batcher.is_pressed:
-                _transport(client).pause_reading()
+            transport = _transport(client)
+            if transport is not None and self._batcher.is_pressed:
+                transport.pause_reading()
             await settled
         return 0
 
@@ -206,9 +208,10 @@ class _RefusedError(Exception):
     """The broker does not let us subscribe."""
 
 
-def _transport(client: gmqtt.Client) -> asyncio.Transport:
-    """The socket under a connected client; gmqtt has no way to pause by bytes, only by number."""
-    transport: asyncio.Transport = client._connection._transport  # noqa: SLF001  # see the docstring
+def _transport(client: gmqtt.Client) -> asyncio.Transport | None:
+    """The socket under a client, None until it has one; gmqtt can pause only by number, not by bytes."""
+    connection = client._connection  # noqa: SLF001  # see the docstring
+    transport: asyncio.Transport | None = None if connection is None else connection._transport  # noqa: SLF001
     return transport
 
 

@@ -1,8 +1,9 @@
 """The door against a real broker: what is not settled is not acknowledged, and comes again."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,14 @@ def bodies(*batches: Batch) -> list[int]:
 
 def waiting(batcher: Batcher) -> int:
     return sum(len(batch.deliveries) for batch in batcher._waiting)
+
+
+def cut(door: Door) -> None:
+    """Lose the connection, as a cable does."""
+    assert door._client is not None
+    transport = _transport(door._client)
+    assert transport is not None
+    transport.abort()
 
 
 async def send(broker: OwnBroker, messages: list[tuple[str, bytes]]) -> None:
@@ -94,8 +103,7 @@ async def test_after_a_lost_connection_the_unsettled_come_again_first(own_broker
         await door.flush()
         held = await batcher.take()
         assert bodies(held) == list(range(10, 20))
-        assert door._client is not None
-        _transport(door._client).abort()
+        cut(door)
         again = await asyncio.wait_for(batcher.take(), 30)
         assert bodies(again) == list(range(10, 20))
         assert all(delivery.is_duplicate for delivery in again.deliveries)
@@ -109,8 +117,7 @@ async def test_settling_after_a_reconnect_acknowledges_nothing_on_the_new_connec
     async with open_door(own_broker.url, batcher, receive_maximum=10) as door:
         await send(own_broker, numbered(15))
         old = await batcher.take()
-        assert door._client is not None
-        _transport(door._client).abort()
+        cut(door)
         again = await asyncio.wait_for(batcher.take(), 30)
         assert bodies(again) == bodies(old)
         old.settle()
@@ -166,6 +173,24 @@ async def test_a_broker_that_comes_late_is_waited_for(mosquitto: Path, tmp_path:
         running.cancel()
         await asyncio.wait([running])
         broker.stop()
+
+
+async def test_relieving_a_door_whose_broker_does_not_accept_does_nothing() -> None:
+    with ExitStack() as held:
+        listener = held.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):  # its queue is full: who connects now waits
+            filling = held.enter_context(socket.socket())
+            filling.setblocking(False)
+            filling.connect_ex(listener.getsockname())
+        broker = Broker("127.0.0.1", listener.getsockname()[1])
+        door = Door(broker, Batcher(FEW), client_id="test-door", receive_maximum=20)
+        running = asyncio.create_task(door.run())
+        await until(lambda: door._client is not None, "the first attempt")
+        door.relieve()
+        assert not running.done()
+        running.cancel()
+        await asyncio.wait([running])
+    assert not door.state.connected
 
 
 async def test_the_broker_says_what_it_refused(telling_broker: OwnBroker) -> None:
