@@ -13,7 +13,7 @@ from ingest import samples
 from ingest.judging import Asking
 from ingest.lexicon import Lexicon
 from ingest.samples import Samples
-from store.messages import MessageKeys
+from store.messages import REFUSED, MessageKeys
 from store.raw_frames import RawFrames
 from vehicle.frame import FrameBatch, SignalRows
 
@@ -62,7 +62,8 @@ class Decoded:
 
 def admitted(asking: Sequence[Asking], lives: Sequence[int | None]) -> Admitted:
     """The messages that got a life from the ledger."""
-    new = [(one, life) for one, life in zip(asking, lives, strict=True) if life is not None]
+    answered = zip(asking, lives, strict=True)
+    new = [(one, life) for one, life in answered if life is not None and life != REFUSED]
     envelopes = [one.arrived.message.envelope for one, _ in new]
     return Admitted(
         messages=[one for one, _ in new],

@@ -15,7 +15,7 @@ from ingest.lexicon import Lexicon
 from ingest.reading import Arrived, Reading
 from ingest.refusal import Refusal
 from ingest.samples import Samples
-from store.messages import LedgerEntry
+from store.messages import MOST_LIVES, REFUSED, LedgerEntry
 from store.vehicles import VehicleRef
 from vehicle.day import us_of
 from vehicle.errors import (
@@ -23,6 +23,7 @@ from vehicle.errors import (
     DecodeError,
     FutureTimeError,
     SpanTooLongError,
+    TooManyResetsError,
     UnknownCodebookError,
 )
 from vehicle.vin import Vin
@@ -87,13 +88,21 @@ def judge(
             _require_time(one, first, last, vehicle, lexicon)
             codebook = _codebook(one, vehicle, lexicon)
         except DecodeError as error:
-            envelope = one.message.envelope
-            refusals.append(
-                Refusal.of(one.delivery, error, vin=one.vin, boot=envelope.boot, seq=envelope.seq)
-            )
+            refusals.append(_refusal(one, error))
             continue
         asking.append(Asking(one, index, vehicle, codebook))
     return asking, refusals
+
+
+def refused(asking: Sequence[Asking], lives: Sequence[int | None]) -> list[Refusal]:
+    """The messages that the ledger has refused."""
+    error = TooManyResetsError(f"at most {MOST_LIVES} bodies are stored under one boot and number")
+    return [_refusal(one.arrived, error) for one, life in zip(asking, lives, strict=True) if life == REFUSED]
+
+
+def _refusal(one: Arrived, error: DecodeError) -> Refusal:
+    envelope = one.message.envelope
+    return Refusal.of(one.delivery, error, vin=one.vin, boot=envelope.boot, seq=envelope.seq)
 
 
 def _require_time(one: Arrived, first_us: int, last_us: int, vehicle: VehicleRef, lexicon: Lexicon) -> None:

@@ -66,10 +66,11 @@ async def accept(
     """Store what nothing speaks against and the ledger does not know yet; returns what is refused."""
     asking, refusals = judging.judge(arrived, values, fleet, lexicon)
     lives = await messages.admit(conn, [one.entry for one in asking])
+    refusals += judging.refused(asking, lives)
     batch = admitted.admitted(asking, lives)
     if len(batch):
         await write(conn, batch, values, len(arrived), lexicon, tally)
-    tally.doubled += len(asking) - len(batch)
+    tally.doubled += lives.count(None)
     return refusals + partly(batch.messages, values)
 
 

@@ -87,10 +87,19 @@ def dates(days: NDArray[np.int32]) -> DateArray:
 
 
 def elements(values: NDArray[Any], dtype: str) -> bytes:
-    """Every value big-endian behind its length: what stands in a binary array after its head."""
+    """Every value big-endian behind its length: what stands in a binary array after its head.
+
+    Raises `OverflowError` where an integer type does not hold all values: numpy alone would wrap them.
+    """
     out = np.empty(len(values), dtype=[("length", ">i4"), ("value", dtype)])
     out["length"] = np.dtype(dtype).itemsize
     out["value"] = values
+    if out["value"].dtype.kind == "i" and not np.can_cast(values.dtype, dtype):
+        wrong = np.flatnonzero(out["value"] != values)
+        if len(wrong):
+            raise OverflowError(
+                f"{np.dtype(dtype).name} expected, got {values[wrong[0]]} at place {wrong[0]}"
+            )
     return out.tobytes()
 
 

@@ -11,6 +11,11 @@ from store import arrays
 from store.pool import Connection
 from vehicle.errors import ConflictError
 
+MOST_LIVES: Final = 100
+"""Different bodies under one (vehicle, boot, number). Invented: who resets more often is broken."""
+REFUSED: Final = -1
+"""In the place of a life: the message would be one more than `MOST_LIVES`, and is not entered."""
+
 Key = tuple[int, int, int]
 """Vehicle, boot, sequence number."""
 
@@ -66,11 +71,11 @@ LIVES: Final = """
 
 
 async def admit(conn: Connection, entries: Sequence[LedgerEntry]) -> list[int | None]:
-    """Enter messages into the ledger; per entry the life it is stored under, None for a double.
+    """Enter messages into the ledger; per entry the life it is stored under, None for a double, or `REFUSED`.
 
     The same key with the same hash is a double. With another hash it comes from a T-Box whose counter was
-    reset, and is stored under the next life. Later entries see earlier ones of the same call. Raises
-    `ConflictError` where another process stores the same vehicles at the same time: try again.
+    reset, and is stored under the next life, while there is one. Later entries see earlier ones of the same
+    call. Raises `ConflictError` where another process stores the same vehicles at the same time: try again.
     """
     first = {entry.key: place for place, entry in reversed(list(enumerate(entries)))}
     fresh = set(await _insert(conn, [(entries[place], 0) for place in sorted(first.values())]))
@@ -85,9 +90,14 @@ async def admit(conn: Connection, entries: Sequence[LedgerEntry]) -> list[int | 
     resets = []
     for place in todo:
         entry, life_of = entries[place], stored[entries[place].key]
-        if entry.body_hash not in life_of:
-            life = lives[place] = life_of[entry.body_hash] = max(life_of.values()) + 1
-            resets.append((entry, life))
+        if entry.body_hash in life_of:
+            continue
+        life = max(life_of.values()) + 1
+        if life >= MOST_LIVES:
+            lives[place] = REFUSED
+            continue
+        lives[place] = life_of[entry.body_hash] = life
+        resets.append((entry, life))
     if len(await _insert(conn, resets)) != len(resets):
         raise ConflictError("another process stores messages of the same vehicles")
     return lives

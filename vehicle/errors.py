@@ -114,6 +114,12 @@ class SpanTooLongError(DecodeError):
     reason = "span-too-long"
 
 
+class TooManyResetsError(DecodeError):
+    """A boot and number that too many different bodies have come under."""
+
+    reason = "too-many-resets"
+
+
 class WrongStartError(DecodeError):
     """Bytes that do not begin as their format says."""
 

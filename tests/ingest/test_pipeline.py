@@ -13,7 +13,9 @@ from ingest import pipeline
 from ingest.delivery import Delivery
 from ingest.lexicon import Lexicon
 from ingest.pipeline import Line
+from ingest.replay import Outcome, replay
 from store import rejects, vehicles
+from store.messages import MOST_LIVES
 from store.pool import Connection
 from tests.ingest.senders import (
     CRANKING,
@@ -218,6 +220,20 @@ async def test_a_counter_that_was_reset_begins_a_new_life_with_all_its_rows(
     assert [row[1:4] for row in found["message"]] == [(1, 0, 0), (1, 1, 0)]
     assert [row[3:6] for row in found["segment"]] == [(1, 0, 0), (1, 1, 0)]
     assert found["vehicle_day"][0][1]["samples_n"] == 2
+
+
+async def test_a_counter_that_is_reset_without_end_is_refused_in_the_end(
+    conn: Connection, line: Line
+) -> None:
+    batch = [deliver(signals(A, 0, {ODOMETER: float(body)})) for body in range(MOST_LIVES + 1)]
+    tally, _ = await pipeline.store(conn, batch, line)
+    assert (tally.received, tally.stored, tally.doubled) == (MOST_LIVES + 1, MOST_LIVES, 0)
+    assert tally.by_reason == {"too-many-resets": 1}
+    again, _ = await pipeline.store(conn, [*batch[-2:], deliver(signals(A, 1, {ODOMETER: 1.0}))], line)
+    assert (again.stored, again.doubled, again.rejected) == (1, 2, 0)
+    (kept,) = await rejects.newest(conn, reason=None, limit=10)
+    assert (kept.reason, kept.boot, kept.seq, kept.whole) == ("too-many-resets", 1, 0, True)
+    assert (await replay(conn, kept, line)).outcome is Outcome.REFUSED
 
 
 async def test_messages_without_any_value_are_stored_and_seen(conn: Connection, line: Line) -> None:

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from store import messages
-from store.messages import LedgerEntry
+from store.messages import MOST_LIVES, REFUSED, LedgerEntry
 from store.pool import Connection, connect
 from vehicle.day import us_of
 
@@ -48,6 +48,16 @@ async def test_another_body_under_the_same_number_opens_the_next_life(conn: Conn
     assert await messages.admit(conn, [*others, replace(ENTRY, body_hash=9)]) == [None, None, None, None, 3]
     assert await messages.life_of(conn, others[1]) == 2
     assert await messages.life_of(conn, replace(ENTRY, body_hash=10)) is None
+
+
+async def test_a_number_has_only_so_many_lives(conn: Connection) -> None:
+    bodies = [replace(ENTRY, body_hash=value) for value in range(MOST_LIVES + 2)]
+    admitted = await messages.admit(conn, bodies)
+    assert admitted == [*range(MOST_LIVES), REFUSED, REFUSED]
+    assert await messages.admit(conn, [*bodies[-2:], bodies[MOST_LIVES - 1]]) == [REFUSED, REFUSED, None]
+    assert await messages.admit(conn, [replace(ENTRY, boot=6)]) == [0]
+    rows = await (await conn.execute("select count(*), max(life) from message where boot = 5")).fetchone()
+    assert rows == (MOST_LIVES, MOST_LIVES - 1)
 
 
 async def test_vehicles_boots_and_numbers_do_not_mix(conn: Connection) -> None:
