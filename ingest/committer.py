@@ -22,12 +22,16 @@ from vehicle.errors import ConflictError
 log: Final = structlog.get_logger(__name__)
 
 _LONGEST_BATCH_S: Final = 60
-"""A batch that has not committed by then is tried again on a new connection."""
+"""A batch that has not committed by then is tried again on a new connection, in halves."""
+_MOST_TRIES: Final = 5
+"""Of a batch that conflicts, or of one message that is too slow, while the database answers: invented."""
+_ANSWER_S: Final = 10
+"""Longest wait for the answer of a database that may be away."""
 _SHORTEST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
 
-AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError, OSError, ConflictError)
-"""The database is not there, or too busy, or another process was faster: the batch is tried again."""
+AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError, OSError)
+"""The database is not there, or too busy: the batch is tried again."""
 BROKEN: Final = (psycopg.ProgrammingError, psycopg.InternalError, psycopg.NotSupportedError)
 """The database is not the one this version expects: no message is to blame, the process ends."""
 
@@ -38,14 +42,31 @@ class StoppedError(Exception):
     """Told to stop while the database is away."""
 
 
+class _StuckError(Exception):
+    """The database answers, and the batch does not go in as it is: it is too slow, or conflicts."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(type(cause).__name__)
+        self.cause = cause
+
+
 class Committer:
     """Holds one connection, made anew whenever it fails; never gives a batch up."""
 
-    def __init__(self, database_url: str, line: Line, metrics: Metrics, stop: asyncio.Event) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        line: Line,
+        metrics: Metrics,
+        stop: asyncio.Event,
+        *,
+        longest_batch_s: float = _LONGEST_BATCH_S,
+    ) -> None:
         self._database_url = database_url
         self._line = line
         self._metrics = metrics
         self._stop = stop
+        self._longest_batch_s = longest_batch_s
         self._stack = AsyncExitStack()
         self._conn: Connection | None = None
         self.away_since: float | None = None
@@ -71,7 +92,7 @@ class Committer:
         while rest:
             began = loop.time()
             try:
-                tally, taken = await self._until_done(partial(self._store, rest))
+                tally, taken = await self._until_done(partial(self._store, rest), messages=len(rest))
             except (StoppedError, *BROKEN):
                 raise
             except Exception as error:  # noqa: BLE001  # the outermost loop: one message must not block others
@@ -87,11 +108,14 @@ class Committer:
 
     async def _without_poison(self, deliveries: Sequence[Delivery], error: Exception) -> Tally:
         """Store the halves of a batch that cannot be stored whole, down to the message that is to blame."""
+        if len(deliveries) > 1 and isinstance(error, _StuckError):
+            log.warning("batch goes on in halves", error=str(error), messages=len(deliveries))
         middle = len(deliveries) // 2
         if middle:
             tally = await self.commit(deliveries[:middle])
             tally.add(await self.commit(deliveries[middle:]))
             return tally
+        error = error.cause if isinstance(error, _StuckError) else error
         at = traceback.extract_tb(error.__traceback__)[-1]
         log.error("message set aside", error=type(error).__name__, where=f"{at.name}, line {at.lineno}")
         tally = await self._until_done(lambda conn: pipeline.park(conn, deliveries[0], error, self._line))
@@ -102,25 +126,51 @@ class Committer:
         await migrate.require_current(conn, migrate.read_migrations())
         await signals.sync(conn, self._line.lexicon.catalogue)
 
-    async def _until_done(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
-        """Do it on a connection that works; try again, with growing pauses, while the database is away."""
-        pause_s = _SHORTEST_PAUSE_S
+    async def _until_done(
+        self, work: Callable[[Connection], Awaitable[Result]], *, messages: int = 0
+    ) -> Result:
+        """Do it on a connection that works; try again, with growing pauses, while the database is away.
+
+        Raises `_StuckError` where the database is there and that many `messages` do not go in all the same.
+        """
+        pause_s, tries = _SHORTEST_PAUSE_S, 0
         while True:
             try:
-                async with asyncio.timeout(_LONGEST_BATCH_S):
+                async with asyncio.timeout(self._longest_batch_s) as limit:
                     result = await work(await self._connected())
-            except AWAY as error:
+            except (*AWAY, ConflictError) as error:
                 if isinstance(error, psycopg.errors.ProgramLimitExceeded):
                     raise  # a message's own doing, whatever class psycopg puts it in
                 await self._disconnect()
                 self._metrics.database_failures.inc()
-                self.away_since = self.away_since or asyncio.get_running_loop().time()
-                log.warning("batch waits for the database", error=type(error).__name__, again_in_s=pause_s)
+                is_stuck = limit.expired() or isinstance(error, ConflictError)
+                if is_stuck and await self._answers():
+                    tries += 1
+                    most = 1 if limit.expired() and messages > 1 else _MOST_TRIES
+                    if messages and tries >= most:
+                        raise _StuckError(error) from error
+                    self.away_since = None
+                    log.warning("batch is tried again", error=type(error).__name__, again_in_s=pause_s)
+                else:
+                    self.away_since = self.away_since or asyncio.get_running_loop().time()
+                    log.warning(
+                        "batch waits for the database", error=type(error).__name__, again_in_s=pause_s
+                    )
                 await self._pause(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             else:
                 self.away_since = None
                 return result
+
+    async def _answers(self) -> bool:
+        """Whether the database is there, and so is not to blame."""
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                await (await self._connected()).execute("select 1")
+        except AWAY:
+            await self._disconnect()
+            return False
+        return True
 
     async def _pause(self, pause_s: float) -> None:
         try:

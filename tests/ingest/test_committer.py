@@ -97,6 +97,58 @@ async def test_while_the_database_is_away_the_batch_waits_and_then_goes_in(
             assert committer.away_since is None
 
 
+SLOW = """
+    create function dawdle() returns trigger language plpgsql as $$ begin
+        if {condition} then perform pg_sleep(60); end if;
+        return null;
+    end $$;
+    create trigger dawdle after insert on message referencing new table as fresh
+        for each statement execute function dawdle();
+"""
+
+
+async def test_a_batch_that_takes_too_long_goes_in_by_halves(
+    conn: Connection, database_url: str, line: Line
+) -> None:
+    await conn.execute(SLOW.format(condition="(select count(*) from fresh) > 4"))
+    metrics = Metrics()
+    batch = [deliver(signals(A, seq, {ODOMETER: 1.0})) for seq in range(8)]
+    async with Committer(database_url, line, metrics, asyncio.Event(), longest_batch_s=2) as committer:
+        tally = await asyncio.wait_for(committer.commit(batch), 50)
+        assert committer.away_since is None
+    assert (tally.received, tally.stored, tally.rejected) == (8, 8, 0)
+    assert metrics.registry.get_sample_value("odocare_ingest_batch_messages_count") == 2
+
+
+async def test_a_message_that_alone_takes_too_long_is_set_aside_after_some_tries(
+    conn: Connection, database_url: str, line: Line
+) -> None:
+    await conn.execute(SLOW.format(condition="exists (select from fresh where seq = 1)"))
+    batch = [deliver(signals(A, seq, {ODOMETER: 1.0})) for seq in range(2)]
+    async with Committer(database_url, line, Metrics(), asyncio.Event(), longest_batch_s=1) as committer:
+        tally = await asyncio.wait_for(committer.commit(batch), 50)
+    assert (tally.stored, tally.by_reason) == (1, {"unexpected": 1})
+    (kept,) = await rejects.newest(conn, reason=None, limit=10)
+    assert kept.detail == "it could not be stored: TimeoutError"
+
+
+async def test_a_conflict_that_does_not_end_costs_only_its_message(
+    conn: Connection, database_url: str, line: Line
+) -> None:
+    await conn.execute("""
+        create function rob() returns trigger language plpgsql as $$ begin return null; end $$;
+        create trigger rob before insert on message for each row
+            when (new.life > 0 and new.seq = 1) execute function rob();
+    """)
+    async with opened(database_url, line) as committer:
+        await committer.commit([deliver(signals(A, seq, {ODOMETER: 1.0})) for seq in range(2)])
+        again = [deliver(signals(A, seq, {ODOMETER: 2.0})) for seq in range(2)]
+        tally = await asyncio.wait_for(committer.commit(again), 50)
+    assert (tally.stored, tally.resets, tally.by_reason) == (1, 1, {"unexpected": 1})
+    (kept,) = await rejects.newest(conn, reason=None, limit=10)
+    assert kept.detail == "it could not be stored: ConflictError"
+
+
 async def test_told_to_stop_it_does_not_wait_for_the_database(line: Line) -> None:
     stop = asyncio.Event()
     async with Committer("host=127.0.0.1 port=1 dbname=none", line, Metrics(), stop) as committer:
