@@ -1,4 +1,8 @@
-"""What an evaluation reads of many vehicles at once, nothing later than its `as_of`."""
+"""What an evaluation reads of many vehicles at once, nothing later than its `as_of`.
+
+Days and visits are taken up to the end of the vehicle's local day at `as_of`: a visit often has a date only,
+which stands as noon, and a consumer's clock may be a little ahead.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +33,7 @@ class VehicleRow:
     dealer_id: int | None
     dealer_code: str | None
     seen_at: datetime | None
-    """Newest event time of any message, not after `as_of`."""
+    """Newest event time of any message, not after `as_of`; None if there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,8 @@ class Inputs:
 
 VEHICLES: Final = """
     select v.id, v.public_id, v.model, v.market, v.use_class, v.tz, v.built_on, v.delivered_on, v.dealer_id,
-        d.code as dealer_code, least(l.seen_at, %(as_of)s) as seen_at
+        d.code as dealer_code,
+        case when l.seen_at is not null then least(l.seen_at, %(as_of)s) end as seen_at -- least() drops nulls
     from vehicle v left join dealer d on d.id = v.dealer_id left join latest l on l.vehicle_id = v.id
     where v.id = any(%(ids)s) and v.registered_at is not null
     order by v.id
@@ -155,10 +160,11 @@ DAYS: Final = b"""
 """
 
 VISITS: Final = """
-    select vehicle_id, visited_at, odometer_km, items
-    from service_visit
-    where vehicle_id = any(%(ids)s) and visited_at <= %(as_of)s
-    order by vehicle_id, visited_at, id
+    select s.vehicle_id, s.visited_at, s.odometer_km, s.items
+    from service_visit s join vehicle v on v.id = s.vehicle_id
+    where s.vehicle_id = any(%(ids)s)
+        and (s.visited_at at time zone v.tz)::date <= (%(as_of)s::timestamptz at time zone v.tz)::date
+    order by s.vehicle_id, s.visited_at, s.id
 """
 
 PLANS: Final = """
