@@ -150,17 +150,27 @@ async def finish(conn: Connection, evaluation_id: int, *, failed_n: int) -> None
 
 
 HOLD: Final = """
-    insert into held_back (vehicle_id, failures_n, until, reason)
-    values (%(vehicle_id)s, 1, now() + interval '1 minute', %(reason)s)
-    on conflict (vehicle_id) do update set
-        failures_n = held_back.failures_n + 1, reason = excluded.reason,
-        until = now() + least(interval '1 day', interval '1 minute' * 2 ^ least(held_back.failures_n, 12))
-    returning failures_n
-"""
+    with held as (
+        insert into held_back (vehicle_id, failures_n, until, reason)
+        values (%(vehicle_id)s, 1, now() + interval '1 minute', %(reason)s)
+        on conflict (vehicle_id) do update set
+            failures_n = held_back.failures_n + 1, reason = excluded.reason,
+            until = now() + least(interval '1 day', interval '1 minute' * 2 ^ least(held_back.failures_n, 12))
+        returning failures_n
+    ), again as (
+        insert into touched (vehicle_id, from_day)
+        values (%(vehicle_id)s, (now() at time zone 'UTC')::date)
+        on conflict (vehicle_id) do nothing
+    )
+    select failures_n from held
+"""  # a day in UTC, for the vehicle's own time zone may be what fails
 
 
 async def hold_back(conn: Connection, vehicle_id: int, reason: str) -> int:
-    """Leave a vehicle alone for 1, 2, 4, … minutes, a day at most; returns how often it failed in a row."""
+    """Leave a vehicle alone for 1, 2, 4, … minutes, a day at most; returns how often it failed in a row.
+
+    It is touched, so that it is tried again as soon as the hold is over, even if only a pass over all had it.
+    """
     row = await (await conn.execute(HOLD, {"vehicle_id": vehicle_id, "reason": reason})).fetchone()
     assert row is not None
     return int(row[0])

@@ -76,6 +76,24 @@ async def test_a_vehicle_that_fails_waits_twice_as_long_each_time_and_a_day_at_m
     assert await evaluations.count_not_yet(conn, as_of=AS_OF) == 0
 
 
+async def test_a_vehicle_that_failed_is_tried_again_when_its_hold_is_over_whoever_had_it(
+    conn: Connection,
+) -> None:
+    (vehicle,) = await put_vehicles(conn, 1)
+    await conn.execute("delete from touched")  # only a pass over all vehicles had it
+    await evaluations.hold_back(conn, vehicle, "ValueError: x")
+    assert (await evaluations.claim_touched(conn, 1)).vehicle_ids == []
+    await conn.execute("update held_back set until = now() - interval '1 s'")
+    assert (await evaluations.claim_touched(conn, 1)).vehicle_ids == [vehicle]
+
+
+async def test_holding_a_vehicle_back_leaves_an_older_touch_as_it_is(conn: Connection) -> None:
+    (vehicle,) = await put_vehicles(conn, 1)
+    before = await (await conn.execute("select * from touched")).fetchall()
+    await evaluations.hold_back(conn, vehicle, "ValueError: x")
+    assert await (await conn.execute("select * from touched")).fetchall() == before
+
+
 async def test_what_has_been_evaluated_is_not_claimed_again_for_the_same_moment(conn: Connection) -> None:
     ids = await put_vehicles(conn, 3)
     number = await evaluations.begin(conn, as_of=AS_OF, scope="all")
