@@ -70,8 +70,25 @@ def vehicle_days(
     }
 
 
-def service_items(due: Sequence[DueDate], as_of_day: ArrayLike) -> dict[str, Column]:
-    """Columns of the `service_item` table, a row per due date; `as_of_day` is one day or one per row."""
+def days_since_seen(vehicle: VehicleInput, as_of_day: int) -> float:
+    """Days since the vehicle last sent anything; NaN if it never did.
+
+    The newest message's day in UTC will do; where that is after `as_of_day`, the message counts as today's.
+    """
+    stored = vehicle.days.day[vehicle.days.day <= as_of_day]
+    seen = [int(stored.max())] if len(stored) else []
+    if vehicle.last_seen_us is not None:
+        seen.append(min(vehicle.last_seen_us // DAY_US, as_of_day))
+    return float(as_of_day - max(seen)) if seen else np.nan
+
+
+def service_items(
+    due: Sequence[DueDate], as_of_day: ArrayLike, *, last_seen_age_d: ArrayLike = np.nan
+) -> dict[str, Column]:
+    """Columns of the `service_item` table, a row per due date.
+
+    `as_of_day` and `last_seen_age_d` (days, NaN is unknown) are one number, or one per row.
+    """
     as_of = np.broadcast_to(np.asarray(as_of_day, dtype=np.int64), (len(due),))
     columns: dict[str, Column] = {
         "item": [one.item for one in due],
@@ -87,6 +104,9 @@ def service_items(due: Sequence[DueDate], as_of_day: ArrayLike) -> dict[str, Col
     columns["overdue_d"] = np.where(np.isnan(probability), np.nan, overdue)
     columns["binding"] = [None if one.binding is None else one.binding.value for one in due]
     columns["is_first"] = [one.is_first for one in due]
+    columns["last_seen_age_d"] = np.broadcast_to(
+        np.asarray(last_seen_age_d, dtype=np.float64), (len(due),)
+    ).copy()
     return columns
 
 

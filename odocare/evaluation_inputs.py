@@ -162,7 +162,15 @@ def _open_recalls_n(
 
 def _service_frame(known: Fleet, due: Sequence[DueDate], as_of: datetime) -> pl.DataFrame:
     today = dict(zip((row.id for row in known.rows), known.as_of_day.tolist(), strict=True))
-    columns = features.service_items(due, [today[one.vehicle_id] for one in due])
+    silent_d = {
+        vehicle.vehicle_id: features.days_since_seen(vehicle, today[vehicle.vehicle_id])
+        for vehicle in known.vehicles
+    }
+    columns = features.service_items(
+        due,
+        [today[one.vehicle_id] for one in due],
+        last_seen_age_d=[silent_d[one.vehicle_id] for one in due],
+    )
     keys = {
         "vehicle_id": [one.vehicle_id for one in due],
         "subject": [one.item for one in due],

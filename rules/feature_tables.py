@@ -221,6 +221,14 @@ SERVICE_ITEM: Final = FeatureTable(
             "whether it is the first service of this item",
             "service_visit, service_plan",
         ),
+        Feature(
+            "last_seen_age_d",
+            FLOAT,
+            "d",
+            "距车辆最后一次上报任何数据的天数；从未上报为未知",
+            "days since the vehicle last sent anything; unknown if it never did",
+            "latest, vehicle_day",
+        ),
     ),
 )
 

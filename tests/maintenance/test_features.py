@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from maintenance.due import predict
-from maintenance.features import day_range, service_items, vehicle_days
+from maintenance.features import day_range, days_since_seen, service_items, vehicle_days
 from maintenance.inputs import DayColumns, PlanItem, VehicleInput, Visit
 from rules.features import KEYS, conform, schema
 
@@ -94,6 +94,23 @@ def test_overdue_days_count_from_the_median_once_it_is_likelier_than_not() -> No
     assert items["due_in_p50_d"].to_list()[0] == -17.0
     assert items["binding"].to_list() == ["distance", "distance"]
     assert items["is_first"].to_list() == [True, False]
+
+
+def test_an_item_knows_how_long_its_vehicle_has_been_silent() -> None:
+    due = predict([vehicle(), vehicle()], np.array([DAY + 6, DAY + 8], dtype=np.int32))
+    items = service_items(due, [DAY + 6, DAY + 8], last_seen_age_d=[2.0, NAN])
+    assert pl.DataFrame(items).fill_nan(None)["last_seen_age_d"].to_list() == [2.0, None]
+
+
+def test_any_message_ends_a_silence_and_later_ones_are_not_known_yet() -> None:
+    day_us = 86_400_000_000
+    assert days_since_seen(vehicle(), DAY + 6) == 2.0
+    assert days_since_seen(vehicle(), DAY + 3) == 2.0
+    assert (
+        days_since_seen(VehicleInput(1, days=vehicle().days, last_seen_us=(DAY + 5) * day_us), DAY + 6) == 1.0
+    )
+    assert days_since_seen(VehicleInput(1, last_seen_us=(DAY + 7) * day_us), DAY + 6) == 0.0
+    assert np.isnan(days_since_seen(VehicleInput(1, delivered_day=DAY), DAY + 6))
 
 
 def test_too_little_data_is_unknown_in_every_column() -> None:

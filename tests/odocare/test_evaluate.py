@@ -8,10 +8,11 @@ import pytest
 
 from odocare.evaluate import Tally, evaluate_all, evaluate_touched
 from odocare.judgement import Judge
+from odocare.wiring import rule_texts
 from store import anomalies, campaigns, feed, outcomes
 from store.campaigns import Campaign
 from store.pool import Connection, Pool
-from tests.odocare.garage import Garage
+from tests.odocare.garage import Garage, judge_of
 from vehicle.errors import ConflictError
 from vehicle.trigger import Feed
 from vehicle.vin import Vin
@@ -97,6 +98,38 @@ async def test_a_completed_visit_starts_the_next_cycle_with_a_trigger_of_its_own
     assert second != first
     states = await garage.rows("select state from trigger order by opened_at")
     assert states == [("completed",), ("new",)]
+
+
+async def test_a_visit_of_today_counts_at_once_though_its_date_stands_as_noon(
+    garage: Garage, pool: Pool, by: Judge
+) -> None:
+    car = await garage.vehicle()
+    await garage.drive(car, "2026-01-01", 120)
+    await evaluate_touched(pool, by, as_of=on("2026-05-01"))
+    assert len(await garage.open_triggers()) == 1
+    await garage.conn.execute(
+        "insert into service_visit (vehicle_id, visited_at, repair_order, items, source)"
+        " values (%s, '2026-05-02T12:00:00+08:00', 'RO-1', '{engine-oil}', 'import')",
+        (car,),
+    )
+    await garage.touch(car)
+    nine = on("2026-05-02") - timedelta(hours=3)
+    assert (await evaluate_touched(pool, by, as_of=nine)).withdrawn_n == 1
+    assert await garage.rows("select cycle from prediction where is_newest") == [(1,)]
+    assert await garage.open_triggers() == set()
+
+
+async def test_a_service_is_overdue_only_while_the_vehicle_still_drives(garage: Garage, pool: Pool) -> None:
+    shipped = judge_of(dict(rule_texts()))
+    car = await garage.vehicle()
+    await garage.drive(car, "2026-01-01", 150)  # to 30 May: 6,000 of 5,000 km
+    await evaluate_touched(pool, shipped, as_of=on("2026-06-29"))
+    ((first, rule, *_),) = await garage.open_triggers()
+    assert rule == "first-service-missed"
+    assert (await evaluate_all(pool, shipped, on("2026-06-30"))).withdrawn_n == 1
+    await garage.drive(car, "2026-07-01", 1, from_km=6000.0)
+    await evaluate_touched(pool, shipped, as_of=on("2026-07-02"))
+    assert [(one[0], one[1]) for one in await garage.open_triggers()] == [(first, rule)]
 
 
 async def test_a_recall_is_opened_by_import_told_in_its_own_feed_and_ended_by_removal(
@@ -301,6 +334,22 @@ async def test_a_vehicle_that_cannot_be_evaluated_is_held_back_alone(
     await garage.conn.execute("update vehicle set tz = 'Asia/Shanghai'; update held_back set until = now()")
     assert (await evaluate_touched(pool, by, as_of=on("2026-05-01") + timedelta(hours=1))).opened_n == 1
     assert await garage.rows("select count(*) from held_back") == [(0,)]
+
+
+async def test_a_vehicle_held_back_in_the_nightly_pass_is_not_left_for_the_next_night(
+    garage: Garage, pool: Pool, by: Judge
+) -> None:
+    car = await garage.vehicle()
+    await garage.drive(car, "2026-01-01", 120)
+    await garage.conn.execute("delete from touched")
+    await garage.conn.execute("update vehicle set tz = 'Mars/Olympus'")
+    assert (await evaluate_all(pool, by, on("2026-05-01"))).failed_n == 1
+    await garage.conn.execute("update vehicle set tz = 'Asia/Shanghai'")
+    later = on("2026-05-01") + timedelta(hours=1)
+    assert await evaluate_touched(pool, by, as_of=later) == Tally()
+    await garage.conn.execute("update held_back set until = now()")
+    assert (await evaluate_touched(pool, by, as_of=later)).opened_n == 1
+    assert await garage.rows("select count(*) from touched") == [(0,)]
 
 
 async def test_a_reading_that_falls_is_an_anomaly_and_moves_no_date(

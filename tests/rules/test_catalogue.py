@@ -53,6 +53,7 @@ items = st.fixed_dictionaries(
         "is_first": st.none() | st.booleans(),
         "due_in_p20_d": near,
         "overdue_d": st.none() | st.sampled_from([0.0, 1.0, 9.0]),
+        "last_seen_age_d": st.none() | st.sampled_from([0.0, 30.0, 31.0]),
     }
 )
 faults = st.fixed_dictionaries(
