@@ -13,6 +13,7 @@ from api.limits import origin
 from api.problems import Problem
 from store import consumers
 from store.consumers import Caller, Key, Scope
+from vehicle.trigger import Feed
 
 REALM: Final = 'Bearer realm="odocare"'
 _bearer: Final = HTTPBearer(
@@ -98,5 +99,11 @@ def requires(scope: Scope) -> Callable[[Caller], Awaitable[Caller]]:
     return allowed
 
 
+FEED_SCOPE: Final = {
+    Feed.SERVICE: Scope.FEED_SERVICE,
+    Feed.RECALL: Scope.FEED_RECALL,
+    Feed.SALES: Scope.FEED_SALES,
+}
+"""What a key needs for a feed, and for acting on its triggers."""
 Reader = Annotated[Caller, Depends(requires(Scope.READ))]
 Reporter = Annotated[Caller, Depends(requires(Scope.OUTCOMES))]

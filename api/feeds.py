@@ -9,12 +9,12 @@ import msgspec
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from api import cursor
-from api.auth import AnyCaller, allow, slow_down
+from api.auth import FEED_SCOPE, AnyCaller, allow, slow_down
 from api.context import Context, Shared, brief
 from api.cursor import BadCursorError
 from api.problems import Problem
 from store import feed as feeds
-from store.consumers import Caller, Scope
+from store.consumers import Caller
 from store.feed import ExpiredCursorError, FeedPage, Position
 from vehicle.trigger import Feed, TriggerType
 
@@ -22,11 +22,6 @@ router = APIRouter(prefix="/v1/feeds", tags=["feeds"])
 
 BATCH: Final = "application/cloudevents-batch+json"
 MOST_WAIT_S: Final = 30
-_SCOPE: Final = {
-    Feed.SERVICE: Scope.FEED_SERVICE,
-    Feed.RECALL: Scope.FEED_RECALL,
-    Feed.SALES: Scope.FEED_SALES,
-}
 _LOOK_AGAIN_S: Final = 5.0
 """A waiting request looks this often whether its client is still there."""
 _EXAMPLE: Final = [
@@ -166,7 +161,7 @@ async def events(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Events of one feed behind a cursor, in an order that never changes. Each comes at least once."""
-    allow(caller, _SCOPE[feed])
+    allow(caller, FEED_SCOPE[feed])
     wish = _Wish(feed, limit, frozenset(type) if type else None)
     page = await _read(shared, wish, _start(after, feed))
     if not page.events and wait:

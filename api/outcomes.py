@@ -1,14 +1,16 @@
 """`POST /v1/outcomes`: what became of triggers."""
 
 import hashlib
+import json
 from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Body, Header, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.auth import Reporter
+from api.auth import FEED_SCOPE, Reporter
 from api.context import Shared, brief
+from api.problems import Problem
 from store import feed as feeds
 from store import idempotency
 from store import outcomes as stored
@@ -46,8 +48,8 @@ class Result(BaseModel):
     """What became of one report."""
 
     status: int = Field(
-        description="200 stored or known already, 404 no such trigger, 409 not possible in its state,"
-        " 422 malformed"
+        description="200 stored or known already, 404 no such trigger in the key's feeds, 409 not possible in"
+        " its state, 422 malformed"
     )
     trigger_id: str | None
     state: str | None = Field(description="The trigger's state after it.")
@@ -83,19 +85,27 @@ async def report(
 ) -> Response:
     """Move triggers through their life. Always 200 with a status per row."""
     now = shared.options.now()
-    canonical = msgspec.json.encode(body.outcomes, order="sorted")
+    digest = _digest(body.outcomes)
+    allowed = frozenset(feed for feed, scope in FEED_SCOPE.items() if caller.may(scope))
     async with brief(shared) as conn:
         async with conn.transaction():
-            kept = await idempotency.claim(
-                conn, caller.consumer_id, idempotency_key, hashlib.sha256(canonical).digest(), at=now
-            )
+            kept = await idempotency.claim(conn, caller.consumer_id, idempotency_key, digest, at=now)
             if kept is not None:
                 return _respond(kept, replayed=True)
-            results = await stored.report(conn, caller.consumer_id, body.outcomes, now=now)
+            results = await stored.report(conn, caller.consumer_id, body.outcomes, now=now, feeds=allowed)
             answer = Answer(200, msgspec.json.encode({"results": results}).decode())
             await idempotency.settle(conn, caller.consumer_id, idempotency_key, answer)
         await feeds.sequence(conn)
     return _respond(answer, replayed=False)
+
+
+def _digest(outcomes: list[dict[str, Any]]) -> bytes:
+    """What a body is known by, whatever text it holds: a bad row gets a status of its own."""
+    try:
+        canonical = json.dumps(outcomes, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    except (RecursionError, ValueError) as error:
+        raise Problem(422, "not-valid", "outcomes are nested too deeply") from error
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).digest()
 
 
 def _respond(answer: Answer, *, replayed: bool) -> Response:

@@ -1,8 +1,9 @@
 """Outcomes: what became of triggers, reported by consumers; a status per report, never all or nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from store import touched, trigger_changes
-from store.outcome_report import MalformedReportError, Report, parse
+from store.outcome_report import MalformedReportError, Report, check_built, is_plain, parse
 from store.pool import Connection
 from vehicle.trigger import ENDED, EventKind, Feed, TriggerState, TriggerType, fold, may_follow
 
@@ -26,7 +27,7 @@ class OutcomeResult:
     """The answer to one report, in the order they came."""
 
     status: int
-    """200 stored (or known already), 404 no such trigger, 409 not possible now, 422 malformed."""
+    """200 stored (or known already), 404 no such trigger here, 409 not possible now, 422 malformed."""
     trigger_id: str | None
     state: TriggerState | None
     """The trigger's state after it, where there is one."""
@@ -41,6 +42,7 @@ class _Trigger:
     vehicle_id: int
     vin: str
     tz: str
+    built_on: date | None
     dealer_id: int | None
     type: str
     feed: str
@@ -67,12 +69,18 @@ class _RefusedError(Exception):
 
 
 async def report(
-    conn: Connection, consumer_id: int, reports: Sequence[object], *, now: datetime | None = None
+    conn: Connection,
+    consumer_id: int,
+    reports: Sequence[object],
+    *,
+    now: datetime | None = None,
+    feeds: Collection[Feed] | None = None,
 ) -> list[OutcomeResult]:
     """Take reports in their order, each in a savepoint of its own, all in one transaction.
 
-    `reports` are plain JSON values, shaped as `Report`. `now` bounds `happened_at`; the caller gives the
-    events their positions afterwards (`feed.sequence`), outside the transaction.
+    `reports` are plain JSON values, shaped as `Report`. `now` bounds `happened_at`. Triggers of other
+    feeds than `feeds` are not there for the reporter (None: all are). The caller gives the events their
+    positions afterwards (`feed.sequence`), outside the transaction.
     """
     now = now or datetime.now(UTC)
     results = []
@@ -81,7 +89,7 @@ async def report(
         for raw in reports:
             try:
                 async with conn.transaction():
-                    results.append(await _take(conn, consumer_id, raw, now))
+                    results.append(await _take(conn, consumer_id, raw, now, feeds))
             except _RefusedError as refusal:
                 results.append(_refused(raw, refusal))
     return results
@@ -94,19 +102,21 @@ async def _lock(conn: Connection, reports: Sequence[object]) -> None:
     """All triggers of the request in the order of their ids, as an evaluation does: no deadlock."""
     ids = set()
     for raw in reports:
-        try:
-            ids.add(UUID(str(raw["trigger_id"])))  # type: ignore[index] # whatever it is, KeyError and co. tell
-        except (KeyError, TypeError, ValueError):
-            continue
+        named = raw.get("trigger_id") if isinstance(raw, dict) else None
+        with suppress(ValueError):
+            ids.add(UUID(named if isinstance(named, str) else ""))
     await conn.execute(LOCK, {"ids": list(ids)})
 
 
-async def _take(conn: Connection, consumer_id: int, raw: object, now: datetime) -> OutcomeResult:
+async def _take(
+    conn: Connection, consumer_id: int, raw: object, now: datetime, feeds: Collection[Feed] | None
+) -> OutcomeResult:
     try:
         told = parse(raw, now=now)
+        trigger = await _trigger(conn, told.trigger_id, feeds)
+        check_built(told, trigger.built_on)
     except MalformedReportError as error:
         raise _RefusedError(422, str(error)) from error
-    trigger = await _trigger(conn, told.trigger_id)
     past = await _history(conn, told.trigger_id)
     detail = msgspec.json.decode(msgspec.json.encode(told))  # as it will be read back
     for name in ("trigger_id", "state", "happened_at"):
@@ -128,16 +138,16 @@ async def _take(conn: Connection, consumer_id: int, raw: object, now: datetime) 
 
 
 TRIGGER: Final = """
-    select t.id, t.vehicle_id, v.vin, v.tz, coalesce(t.dealer_id, v.dealer_id) as dealer_id, t.type, t.feed,
-        t.subject, t.state, t.revision
+    select t.id, t.vehicle_id, v.vin, v.tz, v.built_on, coalesce(t.dealer_id, v.dealer_id) as dealer_id,
+        t.type, t.feed, t.subject, t.state, t.revision
     from trigger t join vehicle v on v.id = t.vehicle_id where t.id = %(id)s
 """
 
 
-async def _trigger(conn: Connection, trigger_id: UUID) -> _Trigger:
+async def _trigger(conn: Connection, trigger_id: UUID, feeds: Collection[Feed] | None) -> _Trigger:
     async with conn.cursor(row_factory=class_row(_Trigger)) as cur:
         found = await (await cur.execute(TRIGGER, {"id": trigger_id})).fetchone()
-    if found is None:
+    if found is None or (feeds is not None and found.feed not in feeds):
         raise _RefusedError(404, f"no trigger {trigger_id}")
     return found
 
@@ -266,7 +276,7 @@ def _refused(raw: object, refusal: _RefusedError) -> OutcomeResult:
     named = raw.get("trigger_id") if isinstance(raw, dict) else None
     return OutcomeResult(
         refusal.status,
-        named if isinstance(named, str) else None,
+        named if isinstance(named, str) and is_plain(named) else None,
         None if trigger is None else TriggerState(trigger.state),
         None if trigger is None else trigger.revision,
         refusal.detail,

@@ -68,7 +68,7 @@ class EventKind(StrEnum):
 
 _S = TriggerState
 ENDED: Final = frozenset({_S.COMPLETED, _S.DECLINED, _S.UNREACHABLE, _S.SUPPRESSED, _S.EXPIRED, _S.WITHDRAWN})
-"""States a trigger does not leave, but for a late report of the visit (`completed`)."""
+"""States in which nothing is to be done; people may go on from most of them: `NEXT` says how."""
 
 NEXT: Final[dict[TriggerState, frozenset[TriggerState]]] = {
     _S.NEW: frozenset(
@@ -116,10 +116,10 @@ NEXT: Final[dict[TriggerState, frozenset[TriggerState]]] = {
     ),
     _S.IN_SERVICE: frozenset({_S.COMPLETED, _S.DECLINED}),
     _S.COMPLETED: frozenset(),
-    _S.DECLINED: frozenset({_S.COMPLETED}),
-    _S.UNREACHABLE: frozenset({_S.CONTACTED, _S.BOOKED, _S.COMPLETED}),
-    _S.SUPPRESSED: frozenset({_S.COMPLETED}),
-    _S.EXPIRED: frozenset({_S.COMPLETED}),
+    _S.DECLINED: frozenset({_S.BOOKED, _S.IN_SERVICE, _S.COMPLETED}),
+    _S.UNREACHABLE: frozenset({_S.CONTACTED, _S.BOOKED, _S.IN_SERVICE, _S.COMPLETED}),
+    _S.SUPPRESSED: frozenset({_S.BOOKED, _S.IN_SERVICE, _S.COMPLETED}),
+    _S.EXPIRED: frozenset({_S.BOOKED, _S.IN_SERVICE, _S.COMPLETED}),
     _S.WITHDRAWN: frozenset({_S.COMPLETED}),
 }
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from store import feed, outcomes
+from store.outcome_report import is_plain
 from store.outcomes import OutcomeResult
 from store.pool import Connection
 from vehicle.trigger import ENDED, Feed, TriggerState, TriggerType, fold, may_follow
@@ -258,6 +259,106 @@ def test_a_fold_only_goes_where_it_may(steps: list[TriggerState]) -> None:
         assert state is TriggerState.COMPLETED
 
 
-def test_no_ended_state_but_unreachable_leads_anywhere_but_to_the_visit() -> None:
+def test_an_ended_state_but_unreachable_leads_only_to_the_workshop() -> None:
     for state in ENDED - {TriggerState.UNREACHABLE, TriggerState.COMPLETED}:
-        assert [then for then in REPORTED if may_follow(state, then)] == [TriggerState.COMPLETED]
+        assert {then for then in REPORTED if may_follow(state, then)} <= {
+            TriggerState.BOOKED,
+            TriggerState.IN_SERVICE,
+            TriggerState.COMPLETED,
+        }
+
+
+@pytest.mark.parametrize("ending", ["declined", "suppressed", "expired", "unreachable"])
+@pytest.mark.parametrize("stands", ["booked", "in_service"])
+async def test_an_ending_reported_late_does_not_undo_what_came_after_it(
+    conn: Connection, vehicle_id: int, consumer_id: int, ending: str, stands: str
+) -> None:
+    late, told_in_order = await put_trigger(conn, vehicle_id), await put_trigger(conn, vehicle_id)
+    results = await take(
+        conn,
+        consumer_id,
+        says(late, stands, 1),
+        says(late, ending, 2, reason="no time"),
+        says(told_in_order, ending, 2, reason="no time"),
+        says(told_in_order, stands, 1),
+    )
+    assert [(one.status, one.state) for one in results] == [
+        (200, stands),
+        (200, stands),
+        (200, ending),
+        (200, stands),
+    ]
+    assert f"stays {stands}" in results[1].detail
+    for trigger in (late, told_in_order):
+        assert await state_of(conn, trigger) == (stands, 3, False)
+
+
+BAD_TEXTS = ["a\u0000b", "\ud800", "line\nend", "\x7f", "\x85"]
+BAD_TIMES = ["0001-01-01T00:00:00+08:00", "0001-01-01T00:00:00Z", "2009-12-31T23:59:59Z"]
+
+
+def bad_rows(trigger: UUID) -> list[dict[str, Any]]:
+    """Rows that no database or encoder takes."""
+    rows: list[dict[str, Any]] = [{**says(trigger, "contacted"), "happened_at": at} for at in BAD_TIMES]
+    for text in BAD_TEXTS:
+        rows += [{**says(trigger, "contacted"), name: text} for name in ("result", "channel", "state", text)]
+        rows.append(says(trigger, "declined", reason=text))
+        rows.append(says(trigger, "completed", repair_order=text))
+        rows.append(says(trigger, "completed", repair_order="R", items=["engine-oil", text]))
+        rows.append(says(trigger, "completed", repair_order="R", parts=[text]))
+        rows.append({**says(trigger, "contacted"), "trigger_id": text})
+    deep: list[Any] = []
+    for _ in range(20_000):
+        deep = [deep]
+    rows += [says(trigger, "contacted", result=deep), {**says(trigger, "contacted"), "trigger_id": deep}]
+    rows += [
+        says(trigger, "completed", repair_order="R", odometer_km=number) for number in (float("nan"), 10**400)
+    ]
+    return rows
+
+
+async def test_a_row_that_cannot_be_stored_spoils_no_other(
+    conn: Connection, vehicle_id: int, consumer_id: int
+) -> None:
+    first, bad, last = [await put_trigger(conn, vehicle_id) for _ in range(3)]
+    rows_sent = [says(first, "booked"), *bad_rows(bad), says(last, "booked")]
+    results = await take(conn, consumer_id, *rows_sent)
+    assert [one.status for one in results] == [200, *[422] * (len(rows_sent) - 2), 200]
+    assert all(one.detail and is_plain(one.detail) for one in results[1:-1])
+    assert all(one.trigger_id is None or is_plain(one.trigger_id) for one in results)
+    assert await state_of(conn, bad) == ("new", 1, False)
+    assert await state_of(conn, last) == ("booked", 2, False)
+
+
+async def test_words_of_any_language_are_plain(conn: Connection, vehicle_id: int, consumer_id: int) -> None:
+    trigger = await put_trigger(conn, vehicle_id)
+    (result,) = await take(
+        conn, consumer_id, says(trigger, "contacted", result="客户说明天来 👍 – naïve\u00a0!")
+    )
+    assert result.status == 200
+
+
+async def test_nothing_happens_to_a_vehicle_before_it_is_built(
+    conn: Connection, vehicle_id: int, consumer_id: int
+) -> None:
+    await conn.execute("update vehicle set built_on = '2026-06-10' where id = %s", (vehicle_id,))
+    trigger = await put_trigger(conn, vehicle_id)
+    early, ok = await take(
+        conn, consumer_id, says(trigger, "contacted", 72), says(trigger, "contacted", 12.5)
+    )
+    assert (early.status, ok.status) == (422, 200)
+    assert "before the vehicle was built" in early.detail
+
+
+async def test_a_trigger_of_another_feed_is_not_there(
+    conn: Connection, vehicle_id: int, consumer_id: int
+) -> None:
+    oil = await put_trigger(conn, vehicle_id)
+    recall = await put_trigger(conn, vehicle_id, TriggerType.RECALL, "R1")
+    told = [says(oil, "booked"), says(recall, "completed", repair_order="RO-1")]
+    results = await outcomes.report(conn, consumer_id, told, now=NOW, feeds={Feed.SERVICE})
+    assert [(one.status, one.state) for one in results] == [(200, "booked"), (404, None)]
+    assert results[1].detail == f"no trigger {recall}"
+    assert await state_of(conn, recall) == ("new", 1, False)
+    none = await outcomes.report(conn, consumer_id, told, now=NOW, feeds=())
+    assert [one.status for one in none] == [404, 404]

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vehicle.trigger import ENDED, NEXT, Feed, Severity, TriggerState, TriggerType, feed_of, may_follow
+from vehicle.trigger import ENDED, NEXT, Feed, Severity, TriggerState, TriggerType, feed_of, fold, may_follow
 
 kinds = st.sampled_from(TriggerType)
 severities = st.sampled_from(Severity)
@@ -41,10 +41,27 @@ def test_a_visit_can_be_reported_at_any_time_but_once(state: TriggerState) -> No
 
 
 @given(state=states, then=states)
-def test_an_ended_trigger_never_becomes_new_work_by_itself(state: TriggerState, then: TriggerState) -> None:
+def test_an_ended_trigger_goes_on_only_where_the_owner_comes(state: TriggerState, then: TriggerState) -> None:
     if state in ENDED - {TriggerState.UNREACHABLE} and may_follow(state, then):
-        assert then is TriggerState.COMPLETED
+        assert then in {TriggerState.BOOKED, TriggerState.IN_SERVICE, TriggerState.COMPLETED}
     assert not may_follow(state, TriggerState.NEW)
+
+
+BEFORE_A_BOOKING = sorted(
+    set(TriggerState) - {TriggerState.IN_SERVICE, TriggerState.COMPLETED, TriggerState.WITHDRAWN}
+)
+
+
+@given(
+    steps=st.lists(st.sampled_from(BEFORE_A_BOOKING), max_size=8),
+    last=st.sampled_from([TriggerState.BOOKED, TriggerState.IN_SERVICE]),
+)
+def test_nothing_that_was_said_before_undoes_a_booking(steps: list[TriggerState], last: TriggerState) -> None:
+    assert fold([*steps, last]) is last
+
+
+def test_people_only_complete_what_an_evaluation_withdrew() -> None:
+    assert NEXT[TriggerState.WITHDRAWN] == {TriggerState.COMPLETED}
 
 
 @pytest.mark.parametrize("then", list(TriggerState))
