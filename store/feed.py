@@ -120,9 +120,9 @@ PAGE: Final = """
     select b.epoch, b.last, b.earliest, e.*
     from bounds b left join lateral (
         select e.position, e.trigger_id, e.revision, e.kind, e.happened_at, e.payload
-        from trigger_event e join trigger t on t.id = e.trigger_id
+        from trigger_event e
         where e.feed = %(feed)s and e.position > coalesce(%(after)s, 0)
-            and (%(types)s::text[] is null or t.type = any(%(types)s::text[]))
+            and (%(types)s::text[] is null or e.payload #>> '{data,type}' = any(%(types)s::text[]))
         order by e.position limit %(limit)s
     ) e on true
     order by e.position
@@ -146,6 +146,8 @@ async def read(
     types: frozenset[TriggerType] | None = None,
 ) -> FeedPage:
     """Events after a position (None: from the earliest kept), at most `limit`, of some types only if asked.
+
+    An event is of the type it tells, whatever its trigger has become since.
 
     Raises `ExpiredCursorError` for a position of another epoch or feed, before the earliest kept event, or
     ahead of the feed.

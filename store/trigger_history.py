@@ -72,7 +72,7 @@ OF_VEHICLE: Final = (
     """
         select id
         from trigger
-        where vehicle_id = %(vehicle_id)s
+        where vehicle_id = %(vehicle_id)s and feed <> 'sales'
         order by closed_at desc nulls first, severity desc, due_p50_on nulls first, id
         limit %(limit)s
     )
@@ -81,7 +81,10 @@ OF_VEHICLE: Final = (
 
 
 async def of_vehicle(conn: Connection, vehicle_id: int, *, limit: int = 200) -> list[Trigger]:
-    """Triggers of one vehicle: open ones first, most severe first; then the closed ones, newest first."""
+    """Triggers of one vehicle: open ones first, most severe first; then the closed ones, newest first.
+
+    For pages: those of feed `sales` are not the workshop's business and are left out.
+    """
     async with conn.cursor(row_factory=class_row(Trigger)) as cur:
         await cur.execute(OF_VEHICLE, {"vehicle_id": vehicle_id, "limit": limit})
         return await cur.fetchall()

@@ -35,7 +35,7 @@ class Entry:
     dealer_zh: str | None
     dealer_en: str | None
     jobs: int
-    """Open triggers."""
+    """Open triggers, but for those of feed `sales`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,8 @@ PAGE: Final = (
             where y.vehicle_id = v.id and y.odometer_last_km is not null
             order by y.day desc limit 1) as odometer_km,
            d.name_zh as dealer_zh, d.name_en as dealer_en,
-           (select count(*) from trigger t where t.vehicle_id = v.id and t.closed_at is null) as jobs
+           (select count(*) from trigger t where t.vehicle_id = v.id and t.closed_at is null
+              and t.feed <> 'sales') as jobs
     from page p
     join vehicle v on v.id = p.id
     left join dealer d on d.id = v.dealer_id

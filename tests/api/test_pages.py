@@ -4,8 +4,10 @@ import re
 
 import pytest
 
-from store import audit
+from store import audit, vehicle_list
+from store import trigger_history as history
 from store.pool import Connection
+from store.vehicle_list import Wanted
 from tests.api import town
 from tests.api.browser import HTML, sign_in
 from tests.api.conftest import Client
@@ -136,6 +138,20 @@ async def test_a_vehicle_page_shows_evidence_limits_and_history(client: Client, 
     assert 'id="odometer-data"' in text
     booked = await page(client, f"/vehicles/{made.vehicles[6]}")
     assert re.search(r"State changed: Booked", booked)
+
+
+async def test_sales_are_not_the_workshops_business(client: Client, conn: Connection, made: Town) -> None:
+    address = f"/vehicles/{made.vehicles[4]}"
+    assert made.triggers[4] in [one.id for one in await history.of_vehicle(conn, made.ids[4])]
+    before = {one.vehicle: one.jobs for one in await vehicle_list.page(conn, Wanted(), limit=50)}
+    words = "Invented words of a trade-in"
+    await conn.execute(
+        "update trigger set feed = 'sales', type = 'trade_in', words_en = %s where id = %s",
+        (words, made.triggers[4]),
+    )
+    assert words not in await page(client, address)
+    after = {one.vehicle: one.jobs for one in await vehicle_list.page(conn, Wanted(), limit=50)}
+    assert after == {**before, made.vehicles[4]: before[made.vehicles[4]] - 1}
 
 
 async def test_opening_a_vehicle_is_audited_by_its_pseudonym(

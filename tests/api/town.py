@@ -428,6 +428,8 @@ async def add_event(
     at: datetime = NOW - 2 * DAY,
 ) -> None:
     """One event of a trigger, not yet in the feed."""
+    row = await (await conn.execute("select type from trigger where id = %s", (trigger,))).fetchone()
+    assert row is not None
     payload = {
         "specversion": "1.0",
         "id": f"{trigger}.{revision}",
@@ -440,6 +442,7 @@ async def add_event(
             "trigger_id": str(trigger),
             "revision": revision,
             "state": state,
+            "type": row[0],
             "vehicle": {"id": str(vehicle)},
         },
     }

@@ -37,10 +37,12 @@ async def put_trigger(conn: Connection, vehicle_id: int, kind: TriggerType = Tri
 
 
 async def put_event(conn: Connection, trigger: UUID, revision: int, name: str = "service") -> None:
+    """An event that tells the type its trigger has now."""
     await conn.execute(
         "insert into trigger_event (trigger_id, feed, kind, revision, payload)"
-        " values (%s, %s, 'revised', %s, '{}')",
-        (trigger, name, revision),
+        " select id, %s, 'revised', %s, jsonb_build_object('data', jsonb_build_object('type', type))"
+        " from trigger where id = %s",
+        (name, revision, trigger),
     )
 
 
@@ -100,6 +102,19 @@ async def test_a_filtered_reader_moves_past_what_it_does_not_want(conn: Connecti
     page = await feed.read(conn, Feed.SERVICE, None, 10, types=frozenset({TriggerType.WEAR}))
     assert [event.trigger_id for event in page.events] == [wear]
     assert page.next.position == 5
+
+
+async def test_an_event_is_of_the_type_it_tells_whatever_its_trigger_became(
+    conn: Connection, vehicle_id: int
+) -> None:
+    trigger = await put_trigger(conn, vehicle_id)
+    await put_event(conn, trigger, 1)
+    await conn.execute("update trigger set type = 'wear' where id = %s", (trigger,))
+    await put_event(conn, trigger, 2)
+    await feed.sequence(conn)
+    for kind, revision in ((TriggerType.FAULT, 1), (TriggerType.WEAR, 2)):
+        page = await feed.read(conn, Feed.SERVICE, None, 10, types=frozenset({kind}))
+        assert [event.revision for event in page.events] == [revision]
 
 
 async def test_a_late_commit_with_a_lower_id_gets_a_later_position(pool: Pool, vehicle_id: int) -> None:
