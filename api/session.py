@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from api.context import Shared, brief
 from api.problems import Problem
+from api.query import read_query
 from store import sessions
 from store.sessions import SESSION_LIFE, Visitor
 
@@ -96,6 +97,9 @@ def _go_to_login(request: Request, _error: Exception) -> Response:
     if arrived not in _OWN:
         return HTMLResponse(_ASK_AGAIN)
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    shorter = read_query(request.query_params).without_vin()
+    if shorter is not None:  # no VIN goes into one more address
+        path = shorter.address(request.url.path)
     where = "" if path == "/" else f"?next={quote(path, safe='')}"
     return RedirectResponse(f"/login{where}", status_code=303)
 

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 
@@ -6,6 +7,7 @@ from api.session import COOKIE, local_path
 from store import consumers, sessions
 from store.consumers import Scope
 from store.pool import Connection
+from tests.api import town
 from tests.api.browser import HTML, form_of, send_login, sign_in, ticket
 from tests.api.conftest import Client
 from tests.api.town import NOW
@@ -17,6 +19,15 @@ async def test_pages_send_who_is_not_signed_in_to_the_form(client: Client) -> No
     assert answer.headers["location"] == "/login?next=%2Fvehicles%3Fdealer%3DD01"
     swap = await client.get("/", headers={"HX-Request": "true"})
     assert (swap.status_code, swap.headers["hx-redirect"]) == (401, "/login")
+
+
+@pytest.mark.parametrize("path", ["/", "/vehicles"])
+async def test_a_whole_vin_is_not_kept_for_after_the_log_in(client: Client, path: str) -> None:
+    answer = await client.get(path, params={"q": town.vin_of(3), "dealer": "D01"}, headers=HTML)
+    assert answer.status_code == 303
+    there = answer.headers["location"]
+    assert there == "/login?next=" + quote(f"{path}?q=000003&dealer=D01", safe="")
+    assert town.vin_of(3) not in there
 
 
 async def test_a_ticket_opens_one_session_once(client: Client, conn: Connection) -> None:
