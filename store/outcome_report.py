@@ -40,7 +40,7 @@ class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """The workshop's number of the visit; required for `completed`."""
     odometer_km: _Amount | None = None
     items: Annotated[tuple[_Word, ...], Meta(max_length=100)] | None = None
-    """Service items that were done; None: the trigger's own, where it is one."""
+    """Service items that were done besides the trigger's own."""
     finding: Literal["confirmed", "not_found", "other_fault"] | None = None
     parts: Annotated[tuple[_Word, ...], Meta(max_length=200)] | None = None
     hours: _Amount | None = None

@@ -208,7 +208,8 @@ TOUCH: Final = """
 async def _complete(conn: Connection, trigger: _Trigger, told: Report) -> None:
     """The visit restarts the plan's items, a recall is remedied, the vehicle is evaluated again.
 
-    One repair order may complete several triggers: it stays one visit with all their items.
+    A completed job was done, whatever else the report lists. One repair order may complete several triggers:
+    it stays one visit with all their items.
     """
     own = (trigger.subject,) if trigger.type in SERVICE_TYPES and trigger.subject else ()
     row = {
@@ -220,7 +221,7 @@ async def _complete(conn: Connection, trigger: _Trigger, told: Report) -> None:
         "happened_at": told.happened_at,
         "odometer_km": told.odometer_km,
         "repair_order": told.repair_order,
-        "items": sorted(set(own if told.items is None else told.items)),
+        "items": sorted({*own, *(told.items or ())}),
         "finding": told.finding,
     }
     await conn.execute(VISIT, row)
