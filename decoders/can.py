@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from decoders import j1939, reference
 from decoders.codebook import Codebook
+from decoders.columns import Columns, by_reference
 from decoders.frames import take
+from decoders.kernel import Reader
 from vehicle.frame import FrameBatch, SignalRows
 
 PORTION_FRAMES: Final = 1024
@@ -42,7 +44,16 @@ def decode(batch: FrameBatch, codebook: Codebook) -> Decoded:
 
     Rows rise by message and, within a message, by signal and then time.
     """
+    if codebook.reader is not None:
+        return _by_kernel(batch, codebook, codebook.reader)
     return _joined([_by_reference(part, start, codebook) for start, part in _portions(batch)])
+
+
+def columns(batch: FrameBatch, codebook: Codebook) -> Columns:
+    """The same values in columns: one series per signal, in the order of the batch."""
+    if codebook.reader is not None:
+        return codebook.reader.columns(batch)
+    return by_reference(batch, codebook.plan)
 
 
 def unknown_ids(batch: FrameBatch, unknown: NDArray[np.integer], *, by_pgn: bool) -> dict[int, int]:
@@ -53,6 +64,20 @@ def unknown_ids(batch: FrameBatch, unknown: NDArray[np.integer], *, by_pgn: bool
         wire_id = wire_id[~(is_extended & np.isin(j1939.pgn(can_id), j1939.DECODED_ELSEWHERE))]
     ids, counts = np.unique(wire_id, return_counts=True)
     return dict(zip(ids.tolist(), counts.tolist(), strict=True))
+
+
+def _by_kernel(batch: FrameBatch, codebook: Codebook, reader: Reader) -> Decoded:
+    message, t_us, signal, value, frame, unknown, short_frames, no_measurement, out_of_range = reader.rows(
+        batch
+    )
+    return Decoded(
+        rows=SignalRows(message, t_us, signal, value),
+        frame=frame,
+        unknown_ids=_unknown(batch, unknown, codebook),
+        short_frames=short_frames,
+        no_measurement=no_measurement,
+        out_of_range=out_of_range,
+    )
 
 
 def _portions(batch: FrameBatch) -> Iterator[tuple[int, FrameBatch]]:

@@ -12,6 +12,7 @@ from cantools.database import load_string
 from cantools.database.can import Database, Message
 from cantools.database.errors import UnsupportedDatabaseFormatError
 
+from decoders.kernel import Kernel, Reader
 from decoders.mapping import Map
 from decoders.plan import Plan, compile_plan
 from decoders.planning import plan_messages
@@ -30,10 +31,18 @@ class Codebook:
     """29-bit identifiers are told by their J1939 group, whatever priority and source address."""
     warnings: tuple[str, ...]
     plan: Plan
+    reader: Reader | None = None
+    """Reads the plan by the compiled kernel; None: numpy does."""
 
 
-def load(name: str, files: Mapping[str, str], mapping_toml: str, catalogue: Catalogue) -> Codebook:
-    """A codebook out of DBC texts by file name, and its map.
+def load(
+    name: str,
+    files: Mapping[str, str],
+    mapping_toml: str,
+    catalogue: Catalogue,
+    kernel: Kernel | None = None,
+) -> Codebook:
+    """A codebook out of DBC texts by file name, and its map; read by the kernel, where one is given.
 
     Raises `CodebookError` with all problems, one per line, each naming file and line.
     """
@@ -43,12 +52,14 @@ def load(name: str, files: Mapping[str, str], mapping_toml: str, catalogue: Cata
         raise CodebookError(f"{map_file}: the map says it is {mapping.name!r}, it is loaded as {name!r}")
     messages = {file: _messages(file, text) for file, text in files.items()}
     planned, warnings = plan_messages(messages, mapping, catalogue)
+    plan = compile_plan(planned, by_pgn=mapping.is_j1939)
     return Codebook(
         name=name,
         version=_version(files, mapping_toml),
         matches_pgn=mapping.is_j1939,
         warnings=warnings,
-        plan=compile_plan(planned, by_pgn=mapping.is_j1939),
+        plan=plan,
+        reader=None if kernel is None else kernel.bind(plan),
     )
 
 

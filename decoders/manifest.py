@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from decoders import codebook
 from decoders.codebook import Assignment, Codebooks
+from decoders.kernel import Kernel
 from decoders.mapping import did_you_mean
 from vehicle.errors import CodebookError
 from vehicle.signal import Catalogue
@@ -16,8 +17,13 @@ _MODEL_KEYS: Final = {"model": str, "codebook": str, "built_from": date, "built_
 _OPTIONAL: Final = {"built_from", "built_until"}
 
 
-def load(manifest_toml: str, texts: Mapping[str, str], catalogue: Catalogue) -> Codebooks:
-    """Every codebook the manifest names; `texts` are the files by name. Raises `CodebookError`."""
+def load(
+    manifest_toml: str, texts: Mapping[str, str], catalogue: Catalogue, kernel: Kernel | None = None
+) -> Codebooks:
+    """Every codebook the manifest names, read by the kernel where one is given. Raises `CodebookError`.
+
+    `texts` are the files by name.
+    """
     where = "manifest.toml"
     try:
         tables = tomllib.loads(manifest_toml)
@@ -32,7 +38,8 @@ def load(manifest_toml: str, texts: Mapping[str, str], catalogue: Catalogue) -> 
         if name in codebooks:
             raise CodebookError(f"{where}: codebook {name!r} stands twice")
         files = {file: _text(file, name, texts) for file in entry["files"]}
-        codebooks[name] = codebook.load(name, files, _text(entry["map"], name, texts), catalogue)
+        mapping = _text(entry["map"], name, texts)
+        codebooks[name] = codebook.load(name, files, mapping, catalogue, kernel)
     assignments = (Assignment(**entry) for entry in _checked(tables, "model", _MODEL_KEYS, where))
     return Codebooks(codebooks, tuple(assignments))
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from decoders import j1939
 from decoders.field import Fields, Form
-from decoders.plan import Lookup, Plan, Selectors
+from decoders.lookup import Lookup
+from decoders.plan import Plan, Selectors
 from vehicle.frame import FrameBatch
 
 _STANDARD_BITS: Final = np.uint32(0x7FF)
@@ -34,20 +35,40 @@ class Reading:
     out_of_range: int
 
 
-def read(batch: FrameBatch, plan: Plan) -> Reading:
-    """Every mapped signal of every frame; the values of one row are in the order of message and time."""
-    which = message_of(batch, plan.lookup)
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Pairs of a frame and a layout that it holds; those of one layout in the order of message and time."""
+
+    frame: NDArray[np.intp]
+    layout: NDArray[np.intp]
+    unknown: NDArray[np.intp]
+    """Frames that fit no message, rising."""
+    short_frames: int
+
+
+def holding(batch: FrameBatch, plan: Plan) -> Holding:
+    """What the frames of a batch hold, but for layouts without signals."""
+    which = _message_of(batch, plan.lookup)
     known = _in_time_order(batch, np.flatnonzero(which >= 0))
     message = which[known]
-    words = _words(batch)
+    frame, layout = _layouts(plan, known, message, batch.length, _words(batch))
+    has_signals = plan.rows.count[layout] > 0
+    if not has_signals.all():
+        frame, layout = frame[has_signals], layout[has_signals]
+    short = batch.length[known] < plan.length[message]
+    return Holding(frame, layout, np.flatnonzero(which < 0), int(np.count_nonzero(short)))
+
+
+def read(batch: FrameBatch, plan: Plan) -> Reading:
+    """Every mapped signal of every frame; the values of one row are in the order of message and time."""
+    held = holding(batch, plan)
     with np.errstate(invalid="ignore", over="ignore"):  # a payload may hold any float, signalling NaN too
-        frame, layout = _layouts(plan, known, message, batch.length, words)
-        place, row = plan.rows.expand(layout)
-        frame = frame[place]
+        place, row = plan.rows.expand(held.layout)
+        frame = held.frame[place]
         there = plan.fields.needed_bytes[row] <= batch.length[frame]
         if not there.all():
             row, frame = row[there], frame[there]
-        raw, value = _values(plan, row, frame, words)
+        raw, value = _values(plan, row, frame, _words(batch))
     kept = (value >= plan.minimum[row]) & (value <= plan.maximum[row])  # no NaN is
     if plan.has_invalid:
         kept &= raw <= plan.last_valid[row]
@@ -58,19 +79,18 @@ def read(batch: FrameBatch, plan: Plan) -> Reading:
         no_measurement = int(np.count_nonzero(is_nothing))
         out_of_range = len(is_nothing) - no_measurement
         row, frame, value = row[kept], frame[kept], value[kept]
-    short = batch.length[known] < plan.length[message]
     return Reading(
         row=row,
         frame=frame,
         value=value,
-        unknown=np.flatnonzero(which < 0),
-        short_frames=int(np.count_nonzero(short)),
+        unknown=held.unknown,
+        short_frames=held.short_frames,
         no_measurement=no_measurement,
         out_of_range=out_of_range,
     )
 
 
-def message_of(batch: FrameBatch, lookup: Lookup) -> NDArray[np.int16]:
+def _message_of(batch: FrameBatch, lookup: Lookup) -> NDArray[np.int16]:
     """Which message of the plan each frame is; -1: none."""
     which: NDArray[np.int16] = lookup.standard[batch.can_id & _STANDARD_BITS]
     if not batch.is_extended.any():

@@ -29,6 +29,12 @@ class Settings(BaseSettings):
     http_port: int = Field(
         default=8460, ge=0, le=65535, description="port of `odocare serve`; 0 takes a free one"
     )
+    cache: Path | None = Field(
+        default=None, description="folder of compiled code; `cache` under `home` when absent"
+    )
+    decode_kernel: bool = Field(
+        default=True, description="decode by compiled code, 30 times as fast as without, for 55 MB of memory"
+    )
     key_file: Path | None = Field(
         default=None, description="32 bytes that seal refused messages; made under `home` when absent"
     )

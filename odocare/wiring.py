@@ -19,6 +19,7 @@ from vehicle.signal import Catalogue
 if TYPE_CHECKING:
     from decoders.codebook import Codebooks
     from decoders.dids import DidCodebook
+    from decoders.kernel import Kernel
     from odocare.judgement import Judge
     from rules.rule import RuleBook
 
@@ -54,12 +55,15 @@ def catalogue() -> Catalogue:
     return Catalogue.from_toml(dbc.read("signals.toml"), where="dbc/signals.toml")
 
 
-def codebooks() -> "Codebooks":
-    """The codebooks that ship with this version, and which models use which."""
+def codebooks(kernel: "Kernel | None" = None) -> "Codebooks":
+    """The codebooks that ship with this version, and which models use which; read by a kernel or by numpy.
+
+    `odocare.kernels.decoding` gives the kernel.
+    """
     from decoders import manifest  # cantools takes a third of a second, which `--help` does not have
 
     texts = {name: dbc.read(name) for suffix in (".dbc", ".toml") for name in dbc.names(suffix)}
-    return manifest.load(dbc.read("manifest.toml"), texts, catalogue())
+    return manifest.load(dbc.read("manifest.toml"), texts, catalogue(), kernel)
 
 
 def did_codebook() -> "DidCodebook":

@@ -20,6 +20,8 @@ from store.pool import Connection, connect
 from vehicle.errors import StackError
 
 REPOSITORY = Path(__file__).parent.parent
+# what is compiled once serves every test, whatever home it has
+os.environ.setdefault("ODOCARE_CACHE", str(REPOSITORY / os.environ.get("ODOCARE_HOME", ".odocare") / "cache"))
 
 
 @pytest.fixture(scope="session")

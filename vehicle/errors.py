@@ -177,6 +177,10 @@ class CodebookError(OdocareError):
     """A signal file or its map cannot be used."""
 
 
+class KernelError(OdocareError):
+    """The kernel cannot be compiled or loaded on this machine."""
+
+
 class CatalogueError(OdocareError):
     """A catalogue, of signals or of fault codes, contradicts itself."""
 

@@ -12,6 +12,8 @@ from hypothesis.strategies import DrawFn
 
 from decoders import codebook
 from decoders.codebook import Codebook
+from decoders.field import Field, Form
+from decoders.j1939 import pgn
 from tests.strategies import FD_LENGTHS
 from vehicle.signal import Catalogue, Signal, SignalKind
 from vehicle.units import Unit
@@ -48,23 +50,25 @@ def wire_id_of(message: object) -> int:
     return int(frame_id) | 0x8000_0000 if is_extended else int(frame_id)
 
 
-def plain_catalogue(n: int) -> Catalogue:
-    """Signals 1 to n without unit and limits."""
-    signals = tuple(Signal(k, f"Vehicle.S{k}", Unit.NONE, SignalKind.GAUGE) for k in range(1, n + 1))
+def plain_catalogue(n: int, unit: Unit = Unit.NONE) -> Catalogue:
+    """Signals 1 to n without limits."""
+    signals = tuple(Signal(k, f"Vehicle.S{k}", unit, SignalKind.GAUGE) for k in range(1, n + 1))
     return Catalogue(signals, {one.path: one for one in signals}, {one.number: one for one in signals})
 
 
-def load(text: str, *, name: str = "drawn", bus: str = "can") -> Drawn:
-    """A codebook that maps every signal of a file."""
+def load(text: str, *, name: str = "drawn", bus: str = "can", unit: str = "") -> Drawn:
+    """A codebook that maps every signal of a file; a unit is one of temperature, and that of every other."""
     database = cast("Database", load_string(text, database_format="dbc", sort_signals=None))
     pairs = [(message.name, signal.name) for message in database.messages for signal in message.signals]
     names = {pair: number for number, pair in enumerate(pairs, start=1)}
     entries = "".join(
-        f'[[map]]\nmessage = "{message}"\nsignal = "{signal}"\npath = "Vehicle.S{number}"\nunit = ""\n'
+        f'[[map]]\nmessage = "{message}"\nsignal = "{signal}"\npath = "Vehicle.S{number}"\n'
+        f'unit = "{unit and (unit if number % 2 else "celsius")}"\n'
         for (message, signal), number in names.items()
     )
     mapping = f'[codebook]\nname = "{name}"\nbus = "{bus}"\n\n{entries}'
-    book = codebook.load(name, {f"{name}.dbc": text}, mapping, plain_catalogue(len(pairs)))
+    catalogue = plain_catalogue(len(pairs), Unit.CELSIUS if unit else Unit.NONE)
+    book = codebook.load(name, {f"{name}.dbc": text}, mapping, catalogue)
     return Drawn(text, book, names, database)
 
 
@@ -90,10 +94,14 @@ class Block:
     payload_bits: int
     lines: list[str]
     behind: list[str]
+    has_limits: bool
 
     def text(self) -> str:
         head = f"BO_ {self.message_id} {self.name}: {self.payload_bits // 8} X"
         return "\n".join([head, *self.lines]) + "\n"
+
+
+LIMITS = ("[0|0]", "[0|0]", "[0|100]", "[-40|210]", "[0|250]", "[-1000|3e+9]")
 
 
 @st.composite
@@ -109,7 +117,8 @@ def add_signal(draw: DrawFn, block: Block, name: str, taken: set[int], mux: str 
     taken |= bits
     order, sign = "0" if is_big_endian else "1", "+" if kind == "unsigned" else "-"
     scale, offset = draw(st.sampled_from(SCALES)), draw(st.sampled_from(OFFSETS))
-    block.lines.append(f' SG_ {name} {mux}: {start}|{length}@{order}{sign} ({scale},{offset}) [0|0] "" X')
+    limits = draw(st.sampled_from(LIMITS)) if block.has_limits else "[0|0]"
+    block.lines.append(f' SG_ {name} {mux}: {start}|{length}@{order}{sign} ({scale},{offset}) {limits} "" X')
     if kind in ("float", "double"):
         block.behind.append(f"SIG_VALTYPE_ {block.message_id} {name} : {1 if kind == 'float' else 2};")
     return True
@@ -168,10 +177,10 @@ def add_extended_multiplexing(draw: DrawFn, block: Block, taken: set[int]) -> No
 
 
 @st.composite
-def message_blocks(draw: DrawFn, name: str, message_id: int) -> Block:
+def message_blocks(draw: DrawFn, name: str, message_id: int, *, has_limits: bool) -> Block:
     """One message with up to twelve signals, some of them multiplexed."""
     length = draw(st.integers(1, 8) | st.sampled_from(FD_LENGTHS))
-    block = Block(message_id, name, 8 * length, [], [])
+    block = Block(message_id, name, 8 * length, [], [], has_limits)
     taken: set[int] = set()
     for k in range(draw(st.integers(0, 5))):
         draw(add_signal(block, f"C{k}", taken))
@@ -183,10 +192,27 @@ def message_blocks(draw: DrawFn, name: str, message_id: int) -> Block:
     return block
 
 
+def _group(wire_id: int) -> int:
+    """What tells an identifier apart in a J1939 codebook."""
+    return pgn(wire_id & 0x1FFF_FFFF) | 0x8000_0000 if wire_id & 0x8000_0000 else wire_id
+
+
 @st.composite
-def databases(draw: DrawFn) -> Drawn:
-    """Signal files of one to four messages with 11- and 29-bit identifiers."""
+def databases(draw: DrawFn, *, has_limits: bool = False) -> Drawn:
+    """Signal files of one to four messages with 11- and 29-bit identifiers.
+
+    Those with limits are J1939's and are converted: units and what is no measurement differ from cantools.
+    """
     extended = st.integers(0, 0x1FFF_FFFF).map(lambda number: number | 0x8000_0000)
-    ids = draw(st.lists(st.integers(0, 0x7FF) | extended, min_size=1, max_size=4, unique=True))
-    blocks = [draw(message_blocks(f"MSG{k}", message_id)) for k, message_id in enumerate(ids)]
-    return load(dbc([block.text() for block in blocks], [line for block in blocks for line in block.behind]))
+    one_id = st.integers(0, 0x7FF) | extended
+    ids = draw(st.lists(one_id, min_size=1, max_size=4, unique_by=_group if has_limits else int))
+    blocks = [
+        draw(message_blocks(f"MSG{k}", message_id, has_limits=has_limits)) for k, message_id in enumerate(ids)
+    ]
+    text = dbc([block.text() for block in blocks], [line for block in blocks for line in block.behind])
+    return load(text, bus="j1939", unit="fahrenheit") if has_limits else load(text)
+
+
+def field(start: int, length: int) -> Field:
+    """A little-endian unsigned field."""
+    return Field(start, length, is_big_endian=False, form=Form.UNSIGNED)

@@ -1,0 +1,1 @@
+"""The source of the kernel, which numba compiles; imported only to build it (`decoders/kernel.py`)."""

@@ -1,0 +1,127 @@
+"""Columns: for each layout the values of each of its signals, in the order of the batch's frames."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from decoders.machine.grouping import add_selected, message_of, words_of
+from decoders.machine.memory import cleared, frames_at, plan_at, room_at
+from decoders.machine.pointers import float64_at, int32_at, int64_at, word_at
+from decoders.machine.records import PAIRS, SHORT, UNKNOWN
+from decoders.machine.values import frame_values, signal_values
+
+
+class Out(NamedTuple):
+    """Columns. Layout k has frames from `frame_start[k]` to `[k + 1]`, and values likewise."""
+
+    frame_start: Any
+    value_start: Any
+    frame: Any
+    value: Any
+
+
+@njit
+def arrange(
+    tables, n, width, message, t_us, can_id, is_extended, length, data, work, counters,
+    frame_start, value_start,
+):  # fmt: skip
+    """Find out what n frames hold, and where each layout's frames and values will begin; how many values."""
+    plan = plan_at(tables)
+    frames = frames_at(n, width, message, t_us, can_id, is_extended, length, data)
+    room = room_at(work, plan, (n + 1) & -2)[0]
+    count = int64_at(counters, 0)
+    cleared(plan, room, count)
+    for k in range(plan.layout_count):
+        room.is_cut[k] = 0
+    tell_layouts(plan, frames, room, count)
+    starts, values = int64_at(frame_start, 0), int64_at(value_start, 0)
+    starts[0] = values[0] = 0
+    for k in range(plan.layout_count):
+        starts[k + 1] = starts[k] + room.count[k]
+        values[k + 1] = values[k] + np.int64(room.count[k]) * plan.layouts.count[k]
+    return values[plan.layout_count]
+
+
+@njit
+def tell_layouts(plan, frames, room, counters):
+    """What each frame always holds into `order`, -1: nothing; and as pairs what its multiplexers say."""
+    messages = plan.messages
+    pairs, touched, short, unknown = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    for frame in range(frames.n):
+        message = message_of(plan.identifiers, frames.can_id[frame], frames.is_extended[frame])
+        if message < 0:
+            room.order[frame] = -1
+            room.unknown[unknown] = frame
+            unknown += 1
+            continue
+        layout = np.int64(messages.kept[message])
+        room.order[frame] = layout
+        length = min(np.int64(frames.length[frame]), frames.width)
+        if length >= messages.enough[message]:
+            room.count[layout] += 1
+            continue
+        short += length < messages.length[message]
+        if layout >= 0:
+            room.count[layout] += 1
+            if length < plan.layouts.needed_bytes[layout]:
+                room.is_cut[layout] = 1
+        if messages.selectors[message]:
+            pairs, touched = add_selected(plan, frames, room, message, frame, length, pairs, touched)
+    counters[UNKNOWN], counters[SHORT], counters[PAIRS] = unknown, short, pairs
+
+
+@njit
+def fill(
+    tables, n, width, message, t_us, can_id, is_extended, length, data, work, counters,
+    frame_start, value_start, frame, value,
+):  # fmt: skip
+    """Fill the columns of frames that are arranged, in the same room."""
+    plan = plan_at(tables)
+    frames = frames_at(n, width, message, t_us, can_id, is_extended, length, data)
+    room = room_at(work, plan, (n + 1) & -2)[0]
+    count = int64_at(counters, 0)
+    out = Out(int64_at(frame_start, 0), int64_at(value_start, 0), int32_at(frame, 0), float64_at(value, 0))
+    put_frames(plan, frames, room, out, count[PAIRS])
+    for layout in range(plan.layout_count):
+        start = out.frame_start[layout]
+        here = out.frame_start[layout + 1] - start
+        if here:
+            put_values(plan, frames, room, out, layout, start, here, count)
+    return np.int64(0)
+
+
+@njit
+def put_frames(plan, frames, room, out, pairs):
+    """The frames of each layout together, in order: their numbers and their first words."""
+    for k in range(plan.layout_count):
+        room.next[k] = out.frame_start[k]
+    for frame in range(frames.n):
+        layout = np.int64(room.order[frame])
+        if layout >= 0:
+            slot = room.next[layout]
+            room.next[layout] = slot + 1
+            out.frame[slot] = frame
+            room.word[slot] = word_at(frames.data, frame * frames.width)
+    for pair in range(pairs):
+        layout, frame = np.int64(room.pair_layout[pair]), np.int64(room.pair_frame[pair])
+        slot = room.next[layout]
+        room.next[layout] = slot + 1
+        out.frame[slot] = frame
+        room.word[slot] = word_at(frames.data, frame * frames.width)
+
+
+@njit
+def put_values(plan, frames, room, out, layout, start, n, counters):
+    """All signals of one layout in all its n frames."""
+    first, count = np.int64(plan.layouts.first[layout]), plan.layouts.count[layout]
+    at = out.value_start[layout]
+    if room.is_cut[layout]:
+        for k in range(n):
+            frame_values(plan, frames, layout, np.int64(out.frame[start + k]), room.value, counters)
+            for j in range(count):
+                out.value[at + j * n + k] = room.value[j]
+        return
+    words, word = words_of(frames, room, out.frame, room.word, start, n, plan.layouts.needed_bytes[layout])
+    for j in range(count):
+        signal_values(plan.rows, first + j, words, word, n, out.value, at + j * n, counters)
