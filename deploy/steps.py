@@ -23,7 +23,7 @@ def run_all() -> int:
     """Run the steps under a lock, so that two set-ups do not meet; exit 0 done, 1 something is missing."""
     os.umask(0o022)  # what root installs, the servers' user has to read
     home().mkdir(parents=True, exist_ok=True)
-    progress = Progress(total=4)
+    progress = Progress(total=5)
     try:
         with (home() / "setup.lock").open("w", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -35,6 +35,9 @@ def run_all() -> int:
                 install_assets(REPOSITORY, home() / "assets", step)
             with progress.step("PostgreSQL and Mosquitto") as step:
                 bring_servers(REPOSITORY, home(), step)
+            with progress.step("compiled decoder") as step:
+                python = REPOSITORY / ".venv/bin/python"
+                step.result = step.run([python, "-m", "odocare.kernels"], cwd=REPOSITORY).strip()
     except (SetupError, OdocareError, OSError) as error:
         print(f"setup: {error}")
         return 1

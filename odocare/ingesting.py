@@ -16,7 +16,7 @@ from ingest.mqtt import Broker
 from ingest.pipeline import Line
 from ingest.replay import Replayed
 from ingest.run import Options
-from odocare import wiring
+from odocare import kernels, wiring
 from odocare.settings import Settings
 from store import rejects
 from store.pool import Connection
@@ -30,7 +30,8 @@ _PAGE = 500
 
 def line(settings: Settings) -> Line:
     """What messages are read and sealed with; makes the key file on first use."""
-    lexicon = Lexicon.of(wiring.catalogue(), wiring.codebooks(), wiring.dtc_table())
+    codebooks = wiring.codebooks(kernels.decoding(settings))
+    lexicon = Lexicon.of(wiring.catalogue(), codebooks, wiring.dtc_table())
     return Line(lexicon, seal(settings))
 
 
