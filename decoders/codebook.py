@@ -12,6 +12,8 @@ from cantools.database import load_string
 from cantools.database.can import Database, Message
 from cantools.database.errors import UnsupportedDatabaseFormatError
 
+from decoders.gbt32960.extensions import EXTENSIONS
+from decoders.gbt32960.report import Extension
 from decoders.kernel import Kernel, Reader
 from decoders.mapping import Map
 from decoders.plan import Plan, compile_plan
@@ -95,14 +97,16 @@ def _version(files: Mapping[str, str], mapping_toml: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Which codebook the vehicles of a model use that were built in a time."""
+    """What reads the vehicles of a model that were built in a time: a codebook, an extension, or both."""
 
     model: str
-    codebook: str
+    codebook: str | None = None
     built_from: date | None = None
     """First build date; None: from the beginning."""
     built_until: date | None = None
     """Last build date; None: still built."""
+    gbt32960: str | None = None
+    """Name of the extension that explains their custom GB/T 32960 units."""
 
     def fits(self, model: str, built_on: date | None) -> bool:
         """Whether it holds for such a vehicle; an unknown build date fits only what has no limits."""
@@ -131,8 +135,13 @@ class Codebooks:
 
     def __post_init__(self) -> None:
         for place, one in enumerate(self.assignments):
-            if one.codebook not in self.codebooks:
+            if one.codebook is not None and one.codebook not in self.codebooks:
                 raise CodebookError(f"model {one.model!r} uses codebook {one.codebook!r}, which is not there")
+            if one.gbt32960 is not None and one.gbt32960 not in EXTENSIONS:
+                known = ", ".join(sorted(EXTENSIONS))
+                raise CodebookError(
+                    f"model {one.model!r} uses GB/T 32960 extension {one.gbt32960!r}; there are {known}"
+                )
             if any(one.overlaps(other) for other in self.assignments[:place]):
                 raise CodebookError(f"model {one.model!r} has two codebooks for the same build date")
 
@@ -146,7 +155,13 @@ class Codebooks:
 
     def for_model(self, model: str, built_on: date | None) -> Codebook | None:
         """The codebook of a vehicle by its model and build date; None where nobody has said."""
-        for one in self.assignments:
-            if one.fits(model, built_on):
-                return self.codebooks[one.codebook]
-        return None
+        found = self._assigned(model, built_on)
+        return None if found is None or found.codebook is None else self.codebooks[found.codebook]
+
+    def extension_for(self, model: str, built_on: date | None) -> Extension | None:
+        """What explains a vehicle's custom GB/T 32960 units; None where nobody has said."""
+        found = self._assigned(model, built_on)
+        return None if found is None or found.gbt32960 is None else EXTENSIONS[found.gbt32960]
+
+    def _assigned(self, model: str, built_on: date | None) -> Assignment | None:
+        return next((one for one in self.assignments if one.fits(model, built_on)), None)

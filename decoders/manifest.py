@@ -13,8 +13,16 @@ from vehicle.errors import CodebookError
 from vehicle.signal import Catalogue
 
 _CODEBOOK_KEYS: Final = {"name": str, "files": list, "map": str}
-_MODEL_KEYS: Final = {"model": str, "codebook": str, "built_from": date, "built_until": date}
-_OPTIONAL: Final = {"built_from", "built_until"}
+_MODEL_KEYS: Final = {
+    "model": str,
+    "codebook": str,
+    "gbt32960": str,
+    "built_from": date,
+    "built_until": date,
+}
+_OPTIONAL: Final = {"built_from", "built_until", "gbt32960"}
+_EITHER: Final = "codebook"
+"""Not needed where an extension of GB/T 32960 is named."""
 
 
 def load(
@@ -55,7 +63,7 @@ def _checked(
             if key not in keys:
                 raise CodebookError(f"{where}: [[{kind}]] has no key {key!r}{did_you_mean(key, keys)}")
         for key, needed in keys.items():
-            if key not in entry and key in _OPTIONAL:
+            if key not in entry and (key in _OPTIONAL or (key == _EITHER and "gbt32960" in entry)):
                 continue
             if not isinstance(entry.get(key), needed):
                 raise CodebookError(

@@ -5,6 +5,7 @@ import pytest
 import dbc
 from decoders import codebook, manifest
 from decoders.codebook import Assignment, Codebooks
+from decoders.gbt32960.shanghai_bus import SHANGHAI_BUS
 from odocare import wiring
 from tests.decoders import databases
 from vehicle.errors import CodebookError, UnknownCodebookError
@@ -188,8 +189,16 @@ def test_a_codebook_of_several_files_names_the_double_message() -> None:
         codebook.load("book", files, HEAD + SPEED, Catalogue.from_toml(CATALOGUE))
 
 
-def assignment(**limits: date) -> Assignment:
-    return Assignment("Odo City", "odo_petrol", **limits)
+def assignment(*, built_from: date | None = None, built_until: date | None = None) -> Assignment:
+    return Assignment("Odo City", "odo_petrol", built_from, built_until)
+
+
+def test_a_model_may_have_an_extension_of_gbt32960_and_no_codebook() -> None:
+    shipped = wiring.codebooks()
+    assert shipped.extension_for("Odo Bus", None) is SHANGHAI_BUS
+    assert shipped.for_model("Odo Bus", None) is None
+    assert shipped.extension_for("Odo City", None) is None
+    assert shipped.extension_for("nobody's", None) is None
 
 
 def test_the_build_date_chooses_the_codebook() -> None:
@@ -231,6 +240,8 @@ def test_a_codebook_nobody_has_is_a_reason_to_refuse_a_message() -> None:
         ("[[model]]\nmodel = 'a'\ncodebook = 'b'\n", "uses codebook 'b', which is not there"),
         ("[[models]]\n", "unknown table 'models'; did you mean 'model'?"),
         ("[model]\n", "with two brackets"),
+        ("[[model]]\nmodel = 'a'\n", "needs codebook as str, got None"),
+        ("[[model]]\nmodel = 'a'\ngbt32960 = 'bus'\n", "extension 'bus'; there are shanghai-bus"),
         ("[[model]\n", "manifest.toml: "),
     ],
 )
