@@ -27,7 +27,7 @@ check: setup ## format, lint, types, floors, tests
 	@./check
 
 bench: setup ## every benchmark, one JSON line each
-	@set -e; for script in bench/[a-z]*.py; do if [ -e "$$script" ]; then .venv/bin/python "$$script"; fi; done
+	@$(ODOCARE) bench --json
 
 clean: ## stop the servers; delete their data, the environment and every cache
 	@$(PYTHON) -m deploy.clean

@@ -5,6 +5,7 @@ import sys
 import typer
 
 from odocare.commands import (
+    bench,
     campaign,
     database,
     demo,
@@ -25,7 +26,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for family in (stack, demo, database, master, campaign, ingest, fleet, rules, worker, serve):
+for family in (stack, demo, database, master, campaign, ingest, fleet, rules, worker, serve, bench):
     family.register(cli)
 
 

@@ -15,10 +15,10 @@ FLOORS = (
     ("decoders", "rules", "maintenance"),
     ("store",),
     ("ingest", "api", "crm", "simulator"),
-    ("odocare",),
+    ("odocare", "bench"),
 )
 ROOMS = {room for floor in FLOORS for room in floor}
-BESIDE = {"bench", "deploy", "docs", "tests"}
+BESIDE = {"deploy", "docs", "tests"}
 MADE = {"__pycache__", "dist", "node_modules"}
 
 
