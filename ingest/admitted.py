@@ -1,20 +1,25 @@
 """A batch after the ledger: the messages that are new, renumbered, and everything decoded out of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decoders import can, frames
 from decoders.codebook import Codebook
+from decoders.gbt32960 import alarms, signals
+from decoders.gbt32960.report import Report, without_position
 from decoders.message import CanMessage
 from ingest import samples
 from ingest.judging import Asking
 from ingest.lexicon import Lexicon
+from ingest.packets import PacketMessage
 from ingest.samples import Samples
 from store.messages import REFUSED, MessageKeys
 from store.raw_frames import RawFrames
+from store.raw_packets import RawPacket
+from vehicle.dtc import DtcReport
 from vehicle.frame import FrameBatch, SignalRows
 
 
@@ -58,6 +63,10 @@ class Decoded:
     short_frames: int = 0
     no_measurement: int = 0
     out_of_range: int = 0
+    reports: dict[int, list[DtcReport]] = field(default_factory=dict)
+    """Message number to the fault codes it names, where it is neither a `dtc` message nor J1939's DM1."""
+    packets: list[RawPacket] = field(default_factory=list)
+    """GB/T 32960 packets as received, without positions where they must not be kept."""
 
 
 def admitted(asking: Sequence[Asking], lives: Sequence[int | None]) -> Admitted:
@@ -130,6 +139,45 @@ def raw_frames(batch: Admitted, decoded: Decoded, codebook_id: Sequence[int | No
                 bus=message.bus.tobytes(),
                 length=message.length.tobytes(),
                 data=message.data.tobytes(),
+            )
+        )
+    return kept
+
+
+def _read_packets(batch: Admitted, decoded: Decoded, lexicon: Lexicon) -> SignalRows:
+    """The signals of GB/T 32960 reports; their alarms go into `decoded.reports`."""
+    reports = {n: one.content for n, one in enumerate(batch.messages) if isinstance(one.content, Report)}
+    found = signals.rows(list(reports.values()), list(reports), lexicon.catalogue)
+    decoded.no_measurement += found.no_measurement
+    decoded.out_of_range += found.out_of_range
+    decoded.packets = _raw_packets(batch, lexicon)
+    for number, report in reports.items():
+        if codes := alarms.reports(report, number):
+            decoded.reports.setdefault(number, []).extend(codes)
+    return found.rows
+
+
+def _raw_packets(batch: Admitted, lexicon: Lexicon) -> list[RawPacket]:
+    kept = []
+    for number, one in enumerate(batch.messages):
+        message = one.arrived.message
+        if not isinstance(message, PacketMessage):
+            continue
+        packet = message.packet
+        if isinstance(one.content, Report) and not batch.location_allowed[number]:
+            packet = without_position(packet, lexicon.extension(one.vehicle.model, one.vehicle.built_on))
+        vehicle_id, boot, life, seq = batch.key(number)
+        kept.append(
+            RawPacket(
+                vehicle_id=vehicle_id,
+                at_us=message.envelope.t0_us,
+                boot=boot,
+                life=life,
+                seq=seq,
+                edition=packet.edition.year,
+                command=message.command,
+                has_alarms=isinstance(one.content, Report) and one.content.last("alarms") is not None,
+                body=packet.plain(),
             )
         )
     return kept

@@ -1,14 +1,26 @@
-"""What the door hands over: one message as it came."""
+"""What a door hands over: one message as it came."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
+
+from vehicle.errors import DecodeError
 
 _HASH_BYTES = 8
 
 
+@dataclass(slots=True)
+class Fate:
+    """What became of a message, for the door that has to answer it; final once its batch has settled."""
+
+    is_committed: bool = False
+    """It is stored, or kept as refused; otherwise nobody has it, and it must come again."""
+    reason: str | None = None
+    """Why it was refused as a whole; None: it is stored, or was before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One MQTT message."""
+    """One message."""
 
     topic: str
     body: bytes
@@ -16,6 +28,10 @@ class Delivery:
     """When it arrived, microseconds since 1970 UTC."""
     is_duplicate: bool = False
     """The broker has sent it before (DUP)."""
+    fate: Fate | None = field(default=None, compare=False)
+    """Where the door reads what became of it; None: it does not ask."""
+    refused: DecodeError | None = None
+    """Why the door itself does not take it; it is kept and not read."""
 
 
 def hash_of(*parts: bytes) -> int:

@@ -16,12 +16,19 @@ from vehicle.dtc import DtcReading, DtcReport, DtcStandard
 from vehicle.fault import Ecu, Episode, ReportRun
 
 
-async def store(conn: Connection, batch: Admitted, heard: Heard, lexicon: Lexicon) -> int:
+async def store(
+    conn: Connection,
+    batch: Admitted,
+    heard: Heard,
+    reports: Mapping[int, Sequence[DtcReport]],
+    lexicon: Lexicon,
+) -> int:
     """Write what ECUs reported and fold it into the episodes; returns the number of runs stored.
 
+    `reports` are those of messages by number that are neither `dtc` messages nor DM1, which `heard` has.
     Reports in order continue the episodes; late ones let them be folded anew from where they matter.
     """
-    runs = _runs(batch, heard, lexicon)
+    runs = _runs(batch, heard, reports, lexicon)
     late = await fault_reports.drop_reports(conn, heard.rejoined, DtcStandard.J1939)
     if not runs and not late:
         return 0
@@ -42,15 +49,19 @@ async def store(conn: Connection, batch: Admitted, heard: Heard, lexicon: Lexico
     return len(runs)
 
 
-def _runs(batch: Admitted, heard: Heard, lexicon: Lexicon) -> list[ReportRun]:
+def _runs(
+    batch: Admitted, heard: Heard, reports: Mapping[int, Sequence[DtcReport]], lexicon: Lexicon
+) -> list[ReportRun]:
     runs: list[ReportRun] = []
+    for number, mine in reports.items():
+        runs += _runs_of(mine, batch.key(number), batch, number, lexicon)
     for number, one in enumerate(batch.messages):
         message = one.arrived.message
         if isinstance(message, DtcMessage):
             runs += _runs_of(message.reports(number), batch.key(number), batch, number, lexicon)
-    for key, reports in heard.reports.items():
+    for key, heard_here in heard.reports.items():
         vehicle_id, boot, life, seq = key
-        runs += episodes.runs_of(reports, vehicle_id=vehicle_id, boot=boot, life=life, seq=seq)
+        runs += episodes.runs_of(heard_here, vehicle_id=vehicle_id, boot=boot, life=life, seq=seq)
     return runs
 
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from decoders.codebook import Codebook
 from decoders.message import CanMessage, DtcMessage, SignalsMessage
-from ingest import samples
+from ingest import packets, samples
 from ingest.lexicon import Lexicon
+from ingest.packets import Content, PacketMessage
 from ingest.reading import Arrived, Reading
 from ingest.refusal import Refusal
 from ingest.samples import Samples
@@ -46,6 +47,8 @@ class Asking:
     vehicle: VehicleRef
     codebook: Codebook | None
     """Only for frames."""
+    content: Content | None = None
+    """Only for GB/T 32960 packets: what they say."""
 
     @property
     def entry(self) -> LedgerEntry:
@@ -87,10 +90,11 @@ def judge(
         try:
             _require_time(one, first, last, vehicle, lexicon)
             codebook = _codebook(one, vehicle, lexicon)
+            content = _content(one, vehicle, lexicon)
         except DecodeError as error:
             refusals.append(_refusal(one, error))
             continue
-        asking.append(Asking(one, index, vehicle, codebook))
+        asking.append(Asking(one, index, vehicle, codebook, content))
     return asking, refusals
 
 
@@ -147,3 +151,9 @@ def _codebook(one: Arrived, vehicle: VehicleRef, lexicon: Lexicon) -> Codebook |
     if found is None:
         raise UnknownCodebookError(f"the message names no codebook, and model {vehicle.model!r} has none")
     return found
+
+
+def _content(one: Arrived, vehicle: VehicleRef, lexicon: Lexicon) -> Content | None:
+    if not isinstance(one.message, PacketMessage):
+        return None
+    return packets.content(one.message, lexicon.extension(vehicle.model, vehicle.built_on))

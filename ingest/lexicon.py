@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.codebook import Codebooks
+from decoders.gbt32960.report import Extension
 from maintenance.daily import DailySignals
 from vehicle.dtc_table import DtcTable
 from vehicle.signal import Catalogue
@@ -68,3 +70,7 @@ class Lexicon:
             except (ZoneInfoNotFoundError, ValueError):
                 self.zones[name] = ZoneInfo(DEFAULT_ZONE)
         return self.zones[name]
+
+    def extension(self, model: str | None, built_on: date | None) -> Extension | None:
+        """What explains the custom GB/T 32960 units of a vehicle; None where nobody has said."""
+        return None if model is None else self.codebooks.extension_for(model, built_on)

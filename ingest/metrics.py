@@ -34,6 +34,8 @@ class Tally:
     report_runs: int = 0
     resets: int = 0
     """Messages of a T-Box whose counter was reset."""
+    passing: int = 0
+    """GB/T 32960 heartbeats and time checks: nothing to keep, not in `received`."""
 
     def reject(self, reason: str, *, whole: bool) -> None:
         """Count one refusal."""
@@ -99,4 +101,5 @@ class Metrics:
 _DETAILS: Final = (
     "parts_rejected", "broker_refused", "frames", "values", "unknown_frames", "short_frames",
     "no_measurement", "out_of_range", "transport_lost", "report_runs", "resets",
+    "passing",
 )  # fmt: skip

@@ -18,7 +18,18 @@ from ingest.reading import Arrived
 from ingest.refusal import Refusal
 from ingest.samples import Samples
 from maintenance import daily
-from store import codebooks, days, latest, messages, raw_frames, rejects, segments, touched, vehicles
+from store import (
+    codebooks,
+    days,
+    latest,
+    messages,
+    raw_frames,
+    raw_packets,
+    rejects,
+    segments,
+    touched,
+    vehicles,
+)
 from store.pool import Connection
 from store.rejects import Refused
 from store.sealed import Seal
@@ -46,12 +57,13 @@ async def store(conn: Connection, deliveries: Sequence[Delivery], line: Line) ->
     lexicon = line.lexicon
     read = await asyncio.to_thread(reading.read, deliveries)
     values = await asyncio.to_thread(judging.join_samples, read, lexicon)
-    tally = Tally(received=len(read.arrived) + len(read.refusals))
+    tally = Tally(received=len(read.arrived) + len(read.refusals), passing=read.passing)
     async with conn.transaction():
         fleet = await vehicles.by_vin(conn, {one.vin for one in read.arrived})
         refusals = [*read.refusals, *await accept(conn, read.arrived, values, fleet, lexicon, tally)]
         await reject(conn, refusals, fleet, line.seal, tally)
         await _count_oversize(conn, read.oversize, line.seal, tally)
+    _tell(deliveries[: read.taken], refusals)
     return tally, read.taken
 
 
@@ -64,7 +76,7 @@ async def accept(
     tally: Tally,
 ) -> list[Refusal]:
     """Store what nothing speaks against and the ledger does not know yet; returns what is refused."""
-    asking, refusals = judging.judge(arrived, values, fleet, lexicon)
+    asking, refusals = await asyncio.to_thread(judging.judge, arrived, values, fleet, lexicon)
     lives = await messages.admit(conn, [one.entry for one in asking])
     refusals += judging.refused(asking, lives)
     batch = admitted.admitted(asking, lives)
@@ -83,12 +95,13 @@ async def write(
     await segments.append(conn, batch.keys, book_ids, decoded.rows)
     frames = admitted.raw_frames(batch, decoded, book_ids)
     await raw_frames.append(conn, frames)
+    await raw_packets.append(conn, decoded.packets)
     await latest.merge(conn, newest.seen(batch, decoded.rows), newest.readings(batch, decoded.rows, lexicon))
     zone_of, zones = _zones(batch, lexicon)
     features = daily.feature_days(decoded.rows, batch.keys.vehicle_id, zone_of, zones, lexicon.daily)
     await days.merge(conn, features, known_at=at_of(int(batch.known_us.max())))
     heard = await sessions.listen(conn, batch, decoded.j1939)
-    tally.report_runs += await diagnosis.store(conn, batch, heard, lexicon)
+    tally.report_runs += await diagnosis.store(conn, batch, heard, decoded.reports, lexicon)
     await _touch(conn, batch, decoded, zone_of, zones)
     tally.stored += len(batch)
     tally.resets += int(np.count_nonzero(batch.keys.life))
@@ -97,6 +110,15 @@ async def write(
     tally.transport_lost += sum(heard.lost.values())
     for name in ("unknown_frames", "short_frames", "no_measurement", "out_of_range"):
         setattr(tally, name, getattr(tally, name) + getattr(decoded, name))
+
+
+def _tell(deliveries: Iterable[Delivery], refusals: Iterable[Refusal]) -> None:
+    """Let the doors that ask know what became of messages that are committed."""
+    reasons = {id(one.delivery): one.reason for one in refusals if one.whole}
+    for delivery in deliveries:
+        if delivery.fate is not None:
+            delivery.fate.is_committed = True
+            delivery.fate.reason = reasons.get(id(delivery))
 
 
 def partly(messages_of: Iterable[Asking], values: Samples) -> list[Refusal]:
@@ -203,4 +225,5 @@ async def park(conn: Connection, delivery: Delivery, error: Exception, line: Lin
     refusal = Refusal(delivery, topic.kind_of(delivery.topic), "unexpected", detail)
     async with conn.transaction():
         await reject(conn, [refusal], {}, line.seal, tally)
+    _tell([delivery], [refusal])
     return tally

@@ -7,13 +7,14 @@ from typing import Final
 
 from decoders import envelope
 from decoders.message import CanMessage, DiagMessage, DtcMessage, Message, SignalsMessage
-from ingest import topic
+from ingest import packets, topic
 from ingest.delivery import Delivery, hash_of
+from ingest.packets import PacketMessage
 from ingest.refusal import Refusal
 from vehicle.errors import DecodeError, NotYetDecodedError, VinMismatchError, WrongTypeError
 from vehicle.vin import Vin
 
-Readable = CanMessage | SignalsMessage | DtcMessage
+Readable = CanMessage | SignalsMessage | DtcMessage | PacketMessage
 """Kinds of messages that are decoded by now."""
 
 
@@ -32,6 +33,7 @@ MOST_VALUES: Final = 250_000
 compressed body may hold a hundred thousand, so neither messages nor bytes bound it."""
 _VALUES_PER_FRAME: Final = 12
 _VALUES_PER_CODE: Final = 10
+_VALUES_PER_PACKET: Final = 60
 _SMALL_BODY_BYTES: Final = 4096
 _BYTES_PER_VALUE: Final = 8
 _ZLIB: Final = 0x78
@@ -49,6 +51,8 @@ class Reading:
     refusals: list[Refusal] = field(default_factory=list)
     oversize: list[tuple[Delivery, str]] = field(default_factory=list)
     """Packets the broker refused: its log line, and the client's id."""
+    passing: int = 0
+    """Packets that say nothing to keep: heartbeats, time checks."""
 
 
 def read(deliveries: Iterable[Delivery]) -> Reading:
@@ -67,12 +71,14 @@ def read(deliveries: Iterable[Delivery]) -> Reading:
         try:
             address = topic.parse(delivery.topic)
         except DecodeError as error:
-            reading.refusals.append(Refusal.of(delivery, error))
+            reading.refusals.append(Refusal.of(delivery, delivery.refused or error))
             continue
         arrived = _read_one(delivery, address)
         if isinstance(arrived, Arrived):
             reading.arrived.append(arrived)
             values += _values_in(arrived)
+        elif arrived is None:
+            reading.passing += 1
         else:
             reading.refusals.append(arrived)
     return reading
@@ -85,16 +91,21 @@ def _values_in(arrived: Arrived) -> int:
         return _VALUES_PER_FRAME * len(message)
     if isinstance(message, DtcMessage):
         return _VALUES_PER_CODE * sum(len(ecu.readings) for ecu in message.ecus)
+    if isinstance(message, PacketMessage):
+        return _VALUES_PER_PACKET
     if body[0] == _ZLIB or len(body) > _SMALL_BODY_BYTES:
         return len(message)
     return len(body) // _BYTES_PER_VALUE  # counting them would take longer than reading them
 
 
-def _read_one(delivery: Delivery, address: topic.Address) -> Arrived | Refusal:
+def _read_one(delivery: Delivery, address: topic.Address) -> Arrived | Refusal | None:
     boot = seq = None
     try:
-        if address.kind == "gbt32960":
-            raise NotYetDecodedError("GB/T 32960 packets are kept until they can be read")
+        if delivery.refused is not None:
+            raise delivery.refused
+        if address.kind == PacketMessage.kind:
+            packet = packets.read(delivery.body, address.vin)
+            return None if packet is None else Arrived(delivery, address.vin, packet, packet.hash64)
         message = envelope.decode(address.kind, delivery.body)
         if message.envelope.vin != address.vin:
             raise VinMismatchError("the VIN of a body is its topic's, got another one")

@@ -50,6 +50,11 @@ def int2(value: int) -> bytes:
     return struct.pack(">ih", 2, value)
 
 
+def boolean(value: bool) -> bytes:  # noqa: FBT001  # a field, as its neighbours
+    """A `boolean` field."""
+    return struct.pack(">i?", 1, value)
+
+
 def timestamp(us: int) -> bytes:
     """A `timestamptz` field from microseconds since 1970 UTC."""
     return struct.pack(">iq", 8, us - arrays.EPOCH_US)

@@ -150,10 +150,70 @@ class EncryptedError(DecodeError):
     reason = "encrypted"
 
 
+class EncryptedRsaError(EncryptedError):
+    """Encrypted by RSA."""
+
+    reason = "encrypted-rsa"
+
+
+class EncryptedAes128Error(EncryptedError):
+    """Encrypted by AES-128."""
+
+    reason = "encrypted-aes-128"
+
+
+class EncryptedSm2Error(EncryptedError):
+    """Encrypted by SM2."""
+
+    reason = "encrypted-sm2"
+
+
+class EncryptedSm4Error(EncryptedError):
+    """Encrypted by SM4."""
+
+    reason = "encrypted-sm4"
+
+
 class UnknownCommandError(DecodeError):
     """A command that its standard does not define."""
 
     reason = "unknown-command"
+
+
+class UnsupportedCommandError(DecodeError):
+    """A command that its standard defines and this installation does not take."""
+
+    reason = "unsupported-command"
+
+
+class NotAdmittedError(DecodeError):
+    """A message of somebody who is not admitted: what it says is nobody's word."""
+
+    reason = "not-admitted"
+
+
+class NotLoggedInError(NotAdmittedError):
+    """A message before its sender's login."""
+
+    reason = "not-logged-in"
+
+
+class UnknownVehicleError(NotAdmittedError):
+    """A login of a vehicle that nobody has registered."""
+
+    reason = "unknown-vehicle"
+
+
+class WrongTerminalError(NotAdmittedError):
+    """A login with another SIM card than the vehicle's."""
+
+    reason = "wrong-terminal"
+
+
+class RepeatedLoginError(NotAdmittedError):
+    """A login of a vehicle that is online elsewhere."""
+
+    reason = "vin-repeated"
 
 
 class UnknownUnitError(DecodeError):

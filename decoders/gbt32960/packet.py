@@ -1,5 +1,6 @@
 """Packets: start bytes, command, sender, encryption, length, data unit, checksum (6.2, table 2)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from hashlib import blake2b
@@ -13,7 +14,11 @@ from decoders.gbt32960 import clock
 from decoders.gbt32960.words import AckFlag, Command, Edition, Encryption
 from vehicle.errors import (
     DecodeError,
+    EncryptedAes128Error,
     EncryptedError,
+    EncryptedRsaError,
+    EncryptedSm2Error,
+    EncryptedSm4Error,
     TooLargeError,
     TruncatedPayloadError,
     WrongChecksumError,
@@ -44,6 +49,12 @@ _STARTS_WITH_TIME: Final = frozenset(
     }
 )
 _SHORT: Final = 64
+_BY_METHOD: Final[Mapping[int, type[EncryptedError]]] = {
+    Encryption.RSA: EncryptedRsaError,
+    Encryption.AES_128: EncryptedAes128Error,
+    Encryption.SM2: EncryptedSm2Error,
+    Encryption.SM4: EncryptedSm4Error,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +94,8 @@ class Packet:
                 method = Encryption(self.encryption).name.replace("_", "-")
             except ValueError:
                 method = "an unknown method"
-            raise EncryptedError(
+            refused = _BY_METHOD.get(self.encryption, EncryptedError)
+            raise refused(
                 f"a data unit is read in plain (0x01), got 0x{self.encryption:02X}, {method}, "
                 f"{len(self.body)} bytes"
             )

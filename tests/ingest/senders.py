@@ -153,6 +153,8 @@ CONTENTS: Final = {
     " order by 1, 4, 5, 6, 2",
     "raw_frame": "select v.vin, r.at, r.boot, r.life, r.seq, r.dt_us, r.can_id, r.bus, r.length, r.data"
     " from raw_frame r join vehicle v on v.id = r.vehicle_id order by 1, 3, 4, 5",
+    "raw_packet": "select v.vin, to_jsonb(r) - 'vehicle_id'"
+    " from raw_packet r join vehicle v on v.id = r.vehicle_id order by 1, r.at, r.seq, r.boot",
     "latest": "select v.vin, l.seen_at, l.signal, l.at, l.value"
     " from latest l join vehicle v on v.id = l.vehicle_id order by 1",
     "vehicle_day": "select v.vin, to_jsonb(d) - 'vehicle_id' - 'known_at'"

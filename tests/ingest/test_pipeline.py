@@ -125,7 +125,7 @@ def bad_messages() -> dict[str, Delivery]:
         "future-time": deliver(signals(A, 14, {ODOMETER: 1.0}, t0_us=KNOWN_US + 301 * SECOND_US)),
         "before-built": deliver(signals(A, 15, {ODOMETER: 1.0}, t0_us=0)),
         "span-too-long": deliver(long),
-        "not-yet-decoded": raw(A, "gbt32960", b"##" + bytes(30)),
+        "wrong-length": raw(A, "gbt32960", b"##" + bytes(30)),
     }
 
 
