@@ -108,6 +108,7 @@ def decode(batch: Admitted, values: Samples, arrived_n: int, lexicon: Lexicon) -
         decoded.hidden |= _position_frames(joined, book, batch, lexicon)
         if book.matches_pgn:
             speaking_j1939.append(_in_time(joined))
+    parts.append(_read_packets(batch, decoded, lexicon))
     rows = samples.together([part for part in parts if len(part)])
     hidden = lexicon.is_position[rows.signal] & ~batch.location_allowed[rows.message]
     decoded.rows = samples.pick(rows, ~hidden) if hidden.any() else rows
