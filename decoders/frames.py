@@ -50,6 +50,28 @@ def take(batch: FrameBatch, which: NDArray[np.bool_] | NDArray[np.intp] | slice)
     )
 
 
+def concatenate(batches: Sequence[FrameBatch]) -> FrameBatch:
+    """Batches one behind the other, as one; `data` is as wide as the widest needs."""
+    filled = [batch for batch in batches if len(batch)]
+    if len(filled) < 2:
+        return filled[0] if filled else _empty()
+    width = max(batch.data.shape[1] for batch in filled)
+    data = np.zeros((sum(map(len, filled)), width), np.uint8)
+    start = 0
+    for batch in filled:
+        data[start : start + len(batch), : batch.data.shape[1]] = batch.data
+        start += len(batch)
+    return FrameBatch(
+        message=np.concatenate([batch.message for batch in filled]),
+        t_us=np.concatenate([batch.t_us for batch in filled]),
+        can_id=np.concatenate([batch.can_id for batch in filled]),
+        is_extended=np.concatenate([batch.is_extended for batch in filled]),
+        bus=np.concatenate([batch.bus for batch in filled]),
+        length=np.concatenate([batch.length for batch in filled]),
+        data=data,
+    )
+
+
 def _rows(length: NDArray[np.uint8], data: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Concatenated payloads as rows of equal width, zero behind each payload's end."""
     if len(data) == 8 * len(length) and (length == 8).all():
