@@ -13,7 +13,7 @@ from decoders.isotp import IsoTpMessage
 from decoders.message import DiagMessage
 from decoders.obd_codes import CodeList, FreezeFrame, Lamp
 from decoders.uds_dtc import DtcDetail, SubFunction
-from vehicle.dtc import DtcReading, DtcReport, DtcStandard
+from vehicle.dtc import ALL_GROUPS, DtcClear, DtcReading, DtcReport, DtcStandard
 from vehicle.errors import DecodeError
 from vehicle.frame import SignalRows
 from vehicle.signal import Catalogue
@@ -29,18 +29,6 @@ class Heard:
     ecu: str
     payload: bytes
     request: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ClearEvent:
-    """A tester cleared an ECU's codes."""
-
-    message: int
-    at_us: int
-    ecu: str
-    standard: DtcStandard
-    group: int | None
-    """UDS: what was cleared, 0xFFFFFF is all; None where the request was not heard. OBD-II: always all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +48,7 @@ class Diagnosed:
     rows: SignalRows
     reports: list[DtcReport]
     """By message and time."""
-    clears: list[ClearEvent]
+    clears: list[DtcClear]
     identities: list[Identity]
     details: list[KeptDetail]
     refused: Mapping[tuple[int, int], int]
@@ -104,6 +92,13 @@ def read(answers: Sequence[Heard], book: DidCodebook, catalogue: Catalogue) -> D
     return reader.diagnosed(catalogue)
 
 
+def _cleared(one: Heard, answer: uds.Cleared) -> list[DtcClear]:
+    """A clear by UDS; one of everything takes along what the same ECU tells by OBD-II."""
+    is_all = answer.group in (None, ALL_GROUPS)
+    standards = (DtcStandard.UDS, DtcStandard.J2012) if is_all else (DtcStandard.UDS,)
+    return [DtcClear(one.message, one.t_us, standard, one.ecu, answer.group) for standard in standards]
+
+
 _Owner = tuple[int, str, int]
 """Message, ECU and number of a frozen frame; or, negative, of a snapshot's report."""
 _LAMP_BIT: Final = 0x80
@@ -125,7 +120,7 @@ class _Reader:
         self.reports: list[DtcReport] = []
         self.snapshots: dict[_Owner, int] = {}
         """To the report whose one reading it belongs to."""
-        self.clears: list[ClearEvent] = []
+        self.clears: list[DtcClear] = []
         self.details: list[KeptDetail] = []
         self.refused: Counter[tuple[int, int]] = Counter()
         self.unread: list[tuple[int, DecodeError]] = []
@@ -150,7 +145,7 @@ class _Reader:
         elif isinstance(answer, obd.InfoPart):
             self.infos.append(obd.Info(one.message, one.t_us, one.ecu, answer))
         else:
-            self.clears.append(ClearEvent(one.message, one.t_us, one.ecu, DtcStandard.J2012, None))
+            self.clears.append(DtcClear(one.message, one.t_us, DtcStandard.J2012, one.ecu))
 
     def _pids(self, one: Heard, answer: obd.Pids) -> None:
         if answer.unknown is not None:
@@ -175,7 +170,7 @@ class _Reader:
         elif isinstance(answer, uds.Data):
             self.live += self._records(one, answer.data)
         elif isinstance(answer, uds.Cleared):
-            self.clears.append(ClearEvent(one.message, one.t_us, one.ecu, DtcStandard.UDS, answer.group))
+            self.clears += _cleared(one, answer)
         elif isinstance(answer, uds_dtc.DtcList | DtcDetail):
             self.reports.append(
                 uds_dtc.report(answer, message=one.message, at_us=one.t_us, ecu=one.ecu, request=one.request)

@@ -42,6 +42,11 @@ class Dm1:
     protect: Lamp
     readings: tuple[DtcReading, ...]
 
+    @property
+    def mil_is_on(self) -> bool | None:
+        """None where the ECU does not tell."""
+        return {Lamp.ON: True, Lamp.OFF: False}.get(self.mil)
+
 
 def ecu_name(source_address: int) -> str:
     """How an ECU is called that has only an address: `sa-00`."""
@@ -87,7 +92,7 @@ def _reading(code: bytes, ecu: str) -> DtcReading | None:
 
 
 def reports(batch: FrameBatch, transported: Sequence[TransportMessage]) -> list[DtcReport]:
-    """What the ECUs of ONE vehicle said about their codes, by message and time; each report is complete.
+    """What the ECUs of ONE vehicle said about their active codes, by message and time; each is complete.
 
     Single frames come out of the batch, longer lists out of what was transported. Frames too short for
     one code say nothing.
@@ -118,5 +123,5 @@ def _report(message: int, at_us: int, dm1: Dm1, source_address: int) -> DtcRepor
         ecu=ecu_name(source_address),
         complete=True,
         readings=dm1.readings,
-        mil={Lamp.ON: True, Lamp.OFF: False}.get(dm1.mil),
+        mil=dm1.mil_is_on,
     )

@@ -1,7 +1,7 @@
 """SAE J1939-73 lists beside DM1, and what ECUs of J1939-71 say about themselves."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
@@ -11,6 +11,7 @@ from decoders import dm1, j1939
 from decoders.dm1 import DTC_BYTES, LAMP_BYTES, Dm1, ecu_name
 from decoders.identity import Identity, IdentityKind, readable
 from decoders.j1939 import TransportMessage
+from vehicle.dtc import DtcClear, DtcReport, DtcStandard, DtcStatus
 from vehicle.frame import FrameBatch
 
 
@@ -31,8 +32,8 @@ class ListKind(IntEnum):
 class CodeList:
     """One list of one ECU.
 
-    It is no report about active codes: DM1 tells those, every second, and a code that is absent there is not
-    active whatever stands here.
+    It tells nothing about active codes unless it lists them: DM1 tells those, every second, and a code that
+    is absent there is not active whatever stands here.
     """
 
     kind: ListKind
@@ -43,6 +44,20 @@ class CodeList:
     content: Dm1
 
 
+_SCOPES: Final = {
+    ListKind.PREVIOUSLY_ACTIVE: (DtcStatus.CONFIRMED, True),
+    ListKind.PENDING: (DtcStatus.PENDING, True),
+    ListKind.EMISSION_ACTIVE: (DtcStatus.TEST_FAILED, False),
+    ListKind.EMISSION_PREVIOUSLY_ACTIVE: (DtcStatus.CONFIRMED, False),
+}
+"""What each list tells about a code, and whether it names all such codes of its ECU."""
+ACKNOWLEDGEMENT: Final = 0xE800
+_CLEARS: Final = {
+    0xFED3: DtcStatus.TEST_FAILED | DtcStatus.PENDING,
+    0xFECC: DtcStatus.CONFIRMED,
+}
+"""Groups that a tester asks for to clear codes: DM11 the active ones, DM3 those that were."""
+_ACCEPTED: Final = 0
 VIN: Final = 0xFEEC
 COMPONENT: Final = 0xFEEB
 SOFTWARE: Final = 0xFEDA
@@ -82,6 +97,52 @@ def code_lists(batch: FrameBatch, transported: Sequence[TransportMessage]) -> li
         for one in sorted(_payloads(batch, transported, list(ListKind)))
         if len(one.data) >= least
     ]
+
+
+def reports(lists: Sequence[CodeList]) -> list[DtcReport]:
+    """The same lists as reports, each about its own status bits only.
+
+    A lamp is told by the lists of active codes; those of others carry it, but it is not lit for them.
+    """
+    found = []
+    for one in lists:
+        scope, complete = _SCOPES[one.kind]
+        is_active = scope is DtcStatus.TEST_FAILED
+        status = None if is_active else scope
+        found.append(
+            DtcReport(
+                message=one.message,
+                at_us=one.at_us,
+                standard=DtcStandard.J1939,
+                ecu=one.ecu,
+                complete=complete,
+                readings=tuple(replace(reading, status=status) for reading in one.content.readings),
+                mil=one.content.mil_is_on if is_active else None,
+                scope=scope,
+            )
+        )
+    return found
+
+
+def clears(batch: FrameBatch) -> list[DtcClear]:
+    """What ECUs of ONE vehicle did at a tester's DM11 or DM3: their positive acknowledgements (J1939-21)."""
+    group = j1939.pgn(batch.can_id)
+    frames = np.flatnonzero(batch.is_extended & (group == ACKNOWLEDGEMENT) & (batch.length == 8))
+    found = []
+    for frame in frames.tolist():
+        data = batch.data[frame, :8].tobytes()
+        scope = _CLEARS.get(int.from_bytes(data[5:8], "little"))
+        if data[0] == _ACCEPTED and scope is not None:
+            found.append(
+                DtcClear(
+                    message=int(batch.message[frame]),
+                    at_us=int(batch.t_us[frame]),
+                    standard=DtcStandard.J1939,
+                    ecu=ecu_name(int(batch.can_id[frame]) & 0xFF),
+                    scope=scope,
+                )
+            )
+    return found
 
 
 def identities(batch: FrameBatch, transported: Sequence[TransportMessage]) -> list[Identity]:

@@ -17,12 +17,16 @@ _MODEL_KEYS: Final = {
     "model": str,
     "codebook": str,
     "gbt32960": str,
+    "diagnostics": str,
     "built_from": date,
     "built_until": date,
 }
-_OPTIONAL: Final = {"built_from", "built_until", "gbt32960"}
+_OTHERS: Final = {"gbt32960", "diagnostics"}
+_OPTIONAL: Final = {"built_from", "built_until", *_OTHERS}
 _EITHER: Final = "codebook"
-"""Not needed where an extension of GB/T 32960 is named."""
+"""Not needed where something else reads the model."""
+_TABLES: Final = ("codebook", "model", "diagnostics")
+"""The last one is read by `decoders.diagnostics`."""
 
 
 def load(
@@ -37,8 +41,8 @@ def load(
         tables = tomllib.loads(manifest_toml)
     except tomllib.TOMLDecodeError as error:
         raise CodebookError(f"{where}: {error}") from error
-    for key in tables.keys() - {"codebook", "model"}:
-        hint = did_you_mean(key, ("codebook", "model"))
+    for key in tables.keys() - set(_TABLES):
+        hint = did_you_mean(key, _TABLES)
         raise CodebookError(f"{where}: unknown table {key!r}{hint}")
     codebooks = {}
     for entry in _checked(tables, "codebook", _CODEBOOK_KEYS, where):
@@ -48,7 +52,10 @@ def load(
         files = {file: _text(file, name, texts) for file in entry["files"]}
         mapping = _text(entry["map"], name, texts)
         codebooks[name] = codebook.load(name, files, mapping, catalogue, kernel)
-    assignments = (Assignment(**entry) for entry in _checked(tables, "model", _MODEL_KEYS, where))
+    models = _checked(tables, "model", _MODEL_KEYS, where)
+    assignments = (
+        Assignment(**{key: value for key, value in entry.items() if key != "diagnostics"}) for entry in models
+    )
     return Codebooks(codebooks, tuple(assignments))
 
 
@@ -63,7 +70,7 @@ def _checked(
             if key not in keys:
                 raise CodebookError(f"{where}: [[{kind}]] has no key {key!r}{did_you_mean(key, keys)}")
         for key, needed in keys.items():
-            if key not in entry and (key in _OPTIONAL or (key == _EITHER and "gbt32960" in entry)):
+            if key not in entry and (key in _OPTIONAL or (key == _EITHER and _OTHERS & entry.keys())):
                 continue
             if not isinstance(entry.get(key), needed):
                 raise CodebookError(

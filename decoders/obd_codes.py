@@ -1,12 +1,13 @@
 """OBD-II code lists of one ECU put together to what they say about its codes."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from decoders import dtc as spelling
 from decoders.obd import CodeKind, Codes
-from vehicle.dtc import Dtc, DtcReading, DtcReport, DtcStandard, DtcStatus
+from vehicle.dtc import BYTE, Dtc, DtcReading, DtcReport, DtcStandard, DtcStatus
 
 SAME_SCAN_US: Final = 10_000_000
 """Lists of one ECU and message that lie no further apart are one look at its codes."""
@@ -47,6 +48,9 @@ class FreezeFrame:
     """VSS path to value."""
 
 
+_Told = TypeVar("_Told", Lamp, FreezeFrame)
+
+
 @dataclass(slots=True)
 class _Scan:
     """One look at the codes of one ECU."""
@@ -82,10 +86,10 @@ def reports(
 ) -> list[DtcReport]:
     """What ECUs said about their codes, by message and time; one report for each look at an ECU.
 
-    A code is confirmed (service 03) or pending (07). A permanent one (0A) that is not among the confirmed
-    ones of the same look was cleared by a tester and not tested since; without service 03 it counts as
-    confirmed, for that it was. A report is complete where the whole lists of services 03 and 07 were heard:
-    either one alone leaves out codes that are there.
+    A code is confirmed (service 03), pending (07) or permanent (0A); a permanent one that is not among the
+    confirmed ones of the same look was cleared by a tester and not tested since. A report is complete where
+    every list was heard whole, and tells about those lists; services 03 and 07 together tell everything but
+    permanence.
     """
     scans: dict[str, list[_Scan]] = {}
     for one in sorted(heard, key=lambda one: (one.message, one.at_us)):
@@ -93,24 +97,46 @@ def reports(
         if not mine or not mine[-1].continues(one):
             mine.append(_Scan(one.message, one.at_us, one.at_us))
         mine[-1].add(one)
-    found = [_report(ecu, scan, lamps, frames) for ecu, mine in scans.items() for scan in mine]
+    lit = _by_look(sorted(lamps, key=lambda one: one.at_us))
+    frozen = {look: _frozen(mine) for look, mine in _by_look(frames).items()}
+    found = [
+        _report(ecu, scan, lit.get((scan.message, ecu), ()), frozen.get((scan.message, ecu), {}))
+        for ecu, mine in scans.items()
+        for scan in mine
+    ]
     return sorted(found, key=lambda one: (one.message, one.at_us))
 
 
-def _report(ecu: str, scan: _Scan, lamps: Sequence[Lamp], frames: Sequence[FreezeFrame]) -> DtcReport:
-    lit = [one for one in lamps if (one.message, one.ecu) == (scan.message, ecu)]
-    nearest = min(lit, key=lambda one: abs(one.at_us - scan.last_us), default=None)
-    frozen = {
-        one.code: dict(one.values)
-        for one in reversed(frames)
-        if (one.message, one.ecu) == (scan.message, ecu) and one.code is not None
-    }
+def _by_look(heard: Iterable[_Told]) -> dict[tuple[int, str], list[_Told]]:
+    """By message and ECU: a message may have thousands of looks and lamps."""
+    found: dict[tuple[int, str], list[_Told]] = {}
+    for one in heard:
+        found.setdefault((one.message, one.ecu), []).append(one)
+    return found
+
+
+def _frozen(frames: Sequence[FreezeFrame]) -> dict[int, dict[str, float]]:
+    """What was frozen with each code; the first frame counts."""
+    return {one.code: dict(one.values) for one in reversed(frames) if one.code is not None}
+
+
+def _nearest(lamps: Sequence[Lamp], at_us: int) -> Lamp | None:
+    """Of lamps in order of time; of two equally near ones the earlier."""
+    place = bisect_left(lamps, at_us, key=lambda one: one.at_us)
+    return min(lamps[max(place - 1, 0) : place + 1], key=lambda one: abs(one.at_us - at_us), default=None)
+
+
+def _report(
+    ecu: str, scan: _Scan, lamps: Sequence[Lamp], frozen: Mapping[int, dict[str, float]]
+) -> DtcReport:
+    """`lamps` and `frozen` are this ECU's in this message."""
+    nearest = _nearest(lamps, scan.last_us)
     return DtcReport(
         message=scan.message,
         at_us=scan.last_us,
         standard=DtcStandard.J2012,
         ecu=ecu,
-        complete={CodeKind.CONFIRMED, CodeKind.PENDING} <= scan.whole,
+        complete=scan.lists.keys() <= scan.whole,
         readings=tuple(
             DtcReading(
                 Dtc(DtcStandard.J2012, ecu, spelling.spell(code)), status, freeze_frame=frozen.get(code, {})
@@ -118,17 +144,32 @@ def _report(ecu: str, scan: _Scan, lamps: Sequence[Lamp], frames: Sequence[Freez
             for code, status in _statuses(scan).items()
         ),
         mil=None if nearest is None else nearest.is_on,
+        scope=_scope(scan),
     )
+
+
+_BITS: Final = {
+    CodeKind.CONFIRMED: DtcStatus.CONFIRMED,
+    CodeKind.PENDING: DtcStatus.PENDING,
+    CodeKind.PERMANENT: DtcStatus.PERMANENT,
+}
+
+
+def _scope(scan: _Scan) -> DtcStatus:
+    """What a look tells of codes that it does not name: the bits of its whole lists."""
+    scope = DtcStatus(0)
+    for kind in scan.whole:
+        scope |= _BITS[kind]
+    return scope | BYTE if {CodeKind.CONFIRMED, CodeKind.PENDING} <= scan.whole else scope
 
 
 def _statuses(scan: _Scan) -> dict[int, DtcStatus]:
     found: dict[int, DtcStatus] = {}
-    bits = {CodeKind.CONFIRMED: DtcStatus.CONFIRMED, CodeKind.PENDING: DtcStatus.PENDING}
-    for kind, bit in bits.items():
+    for kind, bit in _BITS.items():
         for code in scan.lists.get(kind, ()):
             found[code] = found.get(code, DtcStatus(0)) | bit
-    only = DtcStatus.NOT_COMPLETED_SINCE_CLEAR if CodeKind.CONFIRMED in scan.lists else DtcStatus.CONFIRMED
-    for code in scan.lists.get(CodeKind.PERMANENT, ()):
-        if not found.get(code, DtcStatus(0)) & DtcStatus.CONFIRMED:
-            found[code] = found.get(code, DtcStatus(0)) | only
+    if CodeKind.CONFIRMED in scan.lists:
+        for code in scan.lists.get(CodeKind.PERMANENT, ()):
+            if not found[code] & DtcStatus.CONFIRMED:
+                found[code] |= DtcStatus.NOT_COMPLETED_SINCE_CLEAR
     return found

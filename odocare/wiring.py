@@ -18,6 +18,7 @@ from vehicle.signal import Catalogue
 
 if TYPE_CHECKING:
     from decoders.codebook import Codebooks
+    from decoders.diagnostics import DiagnosticBooks
     from decoders.dids import DidCodebook
     from decoders.kernel import Kernel
     from odocare.judgement import Judge
@@ -66,12 +67,17 @@ def codebooks(kernel: "Kernel | None" = None) -> "Codebooks":
     return manifest.load(dbc.read("manifest.toml"), texts, catalogue(), kernel)
 
 
+def diagnostics() -> "DiagnosticBooks":
+    """How ECUs are listened to and what data identifiers hold: what standards and makers say."""
+    from decoders import diagnostics as books
+
+    texts = {name: dbc.read(name) for name in dbc.names(".toml")}
+    return books.load(dbc.read("manifest.toml"), texts, catalogue())
+
+
 def did_codebook() -> "DidCodebook":
     """What data identifiers hold as far as the standards say: the PIDs of OBD, and what identifies an ECU."""
-    from decoders import dids
-
-    names = ("uds_dids.toml", "obd_pids.toml")
-    return dids.load("standard", {f"dbc/{name}": dbc.read(name) for name in names}, catalogue())
+    return diagnostics().standard.book
 
 
 def dtc_table() -> DtcTable:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import IntFlag, StrEnum
+from typing import Final
 
 
 class DtcStandard(StrEnum):
@@ -14,7 +15,7 @@ class DtcStandard(StrEnum):
 
 
 class DtcStatus(IntFlag):
-    """The eight status bits of ISO 14229-1, D.2."""
+    """The eight status bits of ISO 14229-1, D.2, and one that J1979 needs beside them."""
 
     TEST_FAILED = 0x01
     TEST_FAILED_THIS_CYCLE = 0x02
@@ -24,6 +25,16 @@ class DtcStatus(IntFlag):
     FAILED_SINCE_CLEAR = 0x20
     NOT_COMPLETED_THIS_CYCLE = 0x40
     WARNING_INDICATOR = 0x80
+    PERMANENT = 0x100
+    """Not of the byte: listed by service 0A of J1979, and so not to be cleared by a tester."""
+
+
+BYTE: Final = DtcStatus(0xFF)
+"""What a status byte tells."""
+THERE: Final = DtcStatus.TEST_FAILED | DtcStatus.PENDING | DtcStatus.CONFIRMED | DtcStatus.PERMANENT
+"""A code with none of these is not there."""
+ALL_GROUPS: Final = 0xFFFFFF
+"""A tester cleared every code of an ECU (ISO 14229-1, groupOfDTC)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +80,21 @@ class DtcReport:
     readings: tuple[DtcReading, ...]
     mil: bool | None = None
     """Malfunction indicator lamp; None where the report does not tell."""
+    scope: DtcStatus | None = None
+    """The status bits that it says everything about, where it is one of several lists (J1939-73 DM2, service
+    03 of J1979): the others stay as they are. None: it tells everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class DtcClear:
+    """A tester cleared an ECU's codes."""
+
+    message: int
+    """Index of the message in its batch."""
+    at_us: int
+    standard: DtcStandard
+    ecu: str
+    group: int | None = None
+    """What was cleared: `ALL_GROUPS`, or one code of three bytes; None: not known, which is taken as all."""
+    scope: DtcStatus | None = None
+    """Only these bits (J1939-73 DM3: previously active codes); None: all but permanent."""

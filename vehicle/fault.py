@@ -15,7 +15,37 @@ class EndedWhy(StrEnum):
     HEALED = "healed"
     """Absent from a complete report, or named with a status that says its test passed."""
     CLEARED = "cleared"
-    """Named with the status a tester's clear leaves: not tested since."""
+    """A tester cleared it, or it was named with the status that leaves: not tested since."""
+
+
+class FaultState(StrEnum):
+    """Where an episode stands, in a word."""
+
+    PENDING = "pending"
+    """Seen, not confirmed."""
+    ACTIVE = "active"
+    """Confirmed, and there at the last look."""
+    STORED = "stored"
+    """Confirmed, not there at the last look; in the ECU's memory."""
+    PERMANENT = "permanent"
+    """Cleared by a tester; the ECU keeps it until its own test has passed (service 0A of J1979)."""
+    HEALED = "healed"
+    CLEARED = "cleared"
+
+
+def state_of(
+    *, confirmed: bool, status: DtcStatus | None, ended_why: EndedWhy | None, has_ended: bool
+) -> FaultState:
+    """The word for an episode; without a status byte (J1939 DM1, GB/T 32960) what is there is active."""
+    if has_ended:
+        return FaultState.CLEARED if ended_why is EndedWhy.CLEARED else FaultState.HEALED
+    if not confirmed:
+        return FaultState.PENDING
+    if status is None or status & DtcStatus.TEST_FAILED:
+        return FaultState.ACTIVE
+    if status & DtcStatus.PERMANENT and not status & DtcStatus.CONFIRMED:
+        return FaultState.PERMANENT
+    return FaultState.STORED
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -29,7 +59,7 @@ class Ecu:
 
 @dataclass(frozen=True, slots=True)
 class ReportRun:
-    """Consecutive equal reports of one ECU within one message."""
+    """Consecutive equal reports of one ECU within one message, or a tester's clear."""
 
     vehicle_id: int
     boot: int
@@ -46,6 +76,10 @@ class ReportRun:
     complete: bool
     mil: bool | None
     readings: tuple[DtcReading, ...]
+    scope: DtcStatus | None = None
+    """As in `DtcReport` and `DtcClear`."""
+    cleared: int | None = None
+    """It is no report but a tester's clear of this group; `readings` is empty."""
 
     @property
     def source(self) -> Ecu:
@@ -71,7 +105,7 @@ class Episode:
     ended_us: int | None = None
     ended_why: EndedWhy | None = None
     status: DtcStatus | None = None
-    """Of the last report."""
+    """What the last reports tell; None: it is there, and its standard has no status byte."""
     occurrences: int = 1
     """The ECU's own highest count; 1 where it does not count."""
     mil: bool | None = None

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from decoders import diag, dids, isotp
 from decoders.addressing import Addressing
-from decoders.diag import ClearEvent, Diagnosed, Heard
+from decoders.diag import Diagnosed, Heard
 from decoders.envelope import DiagAnswer, DiagMessage, Envelope
 from decoders.isotp import Carry
 from odocare import wiring
 from tests.decoders import kona
 from tests.decoders.isotp_frames import segments
 from tests.strategies import batch_of
-from vehicle.dtc import DtcReport, DtcStandard, DtcStatus
+from vehicle.dtc import DtcClear, DtcReport, DtcStandard, DtcStatus
 from vehicle.vin import Vin
 
 GOLDEN = Path(__file__).parent.parent / "golden/diag"
@@ -106,11 +106,16 @@ def test_snapshots_of_two_codes_do_not_mix() -> None:
 
 
 def test_clears_are_told_with_what_they_cleared() -> None:
-    found = read(heard("44", at_us=1), heard("54", at_us=2, request="14ffffff"), heard("54", at_us=3))
+    found = read(
+        heard("44", at_us=1),
+        heard("54", at_us=2, request="14ffffff"),
+        heard("54", at_us=3, request="14030111"),
+    )
     assert found.clears == [
-        ClearEvent(0, 1, "7e8", DtcStandard.J2012, None),
-        ClearEvent(0, 2, "7e8", DtcStandard.UDS, 0xFFFFFF),
-        ClearEvent(0, 3, "7e8", DtcStandard.UDS, None),
+        DtcClear(0, 1, DtcStandard.J2012, "7e8"),
+        DtcClear(0, 2, DtcStandard.UDS, "7e8", 0xFFFFFF),
+        DtcClear(0, 2, DtcStandard.J2012, "7e8", 0xFFFFFF),
+        DtcClear(0, 3, DtcStandard.UDS, "7e8", 0x030111),
     ]
 
 
@@ -137,7 +142,7 @@ def test_vehicles_of_a_batch_are_told_apart_by_their_messages() -> None:
     second = [heard("410d3c", message=1), heard("4700", message=1)]
     found = read(*first, *second)
     assert list(zip(found.rows.message, found.rows.value, strict=True)) == [(0, 50.0), (1, 60.0)]
-    assert [(one.message, one.complete) for one in found.reports] == [(0, False), (1, False)]
+    assert [(one.message, one.complete) for one in found.reports] == [(0, True), (1, True)]
 
 
 def test_the_car_s_bus_is_read_from_frames_to_values() -> None:

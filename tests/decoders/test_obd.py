@@ -12,12 +12,13 @@ from decoders.identity import IdentityKind
 from decoders.obd import Cleared, CodeKind, Codes, Info, InfoPart, Pids
 from decoders.obd_codes import CodeList, FreezeFrame, Lamp
 from odocare import wiring
-from vehicle.dtc import DtcReport, DtcStatus
+from vehicle.dtc import BYTE, DtcReport, DtcStatus
 from vehicle.errors import DecodeError, TruncatedPayloadError, UnknownKindError, WrongTypeError
 
 BOOK = wiring.did_codebook()
 CATALOGUE = wiring.catalogue()
 CONFIRMED, PENDING = DtcStatus.CONFIRMED, DtcStatus.PENDING
+PERMANENT = DtcStatus.PERMANENT
 
 
 def parse(text: str) -> obd.Answer:
@@ -269,20 +270,23 @@ def test_confirmed_and_pending_codes_are_one_complete_report() -> None:
 @pytest.mark.parametrize(
     ("heard", "complete"),
     [
-        ([("4300", 0)], False),
-        ([("4700", 0)], False),
-        ([("4300", 0), ("4a00", 1)], False),
-        ([("4300", 0), ("4700", 1)], True),
-        ([("4300", 0), ("4700", 11)], False),  # two looks
-        ([("43", 0), ("47", 1)], True),
-        ([("43030104200171", 0), ("4700", 1)], False),  # three without a count: was there another answer?
-        ([("43030104200171", 0), ("43000000000000", 0), ("4700", 1)], True),
+        ([("4300", 0)], CONFIRMED),
+        ([("4700", 0)], PENDING),
+        ([("4a00", 0)], PERMANENT),
+        ([("4300", 0), ("4a00", 1)], CONFIRMED | PERMANENT),
+        ([("4300", 0), ("4700", 1)], BYTE),
+        ([("4300", 0), ("4700", 1), ("4a00", 1)], BYTE | PERMANENT),
+        ([("4300", 0), ("4700", 11)], CONFIRMED),  # two looks
+        ([("43", 0), ("47", 1)], BYTE),
+        ([("43030104200171", 0), ("4700", 1)], None),  # three without a count: was there another answer?
+        ([("43030104200171", 0), ("43000000000000", 0), ("4700", 1)], BYTE),
     ],
 )
-def test_a_report_is_complete_if_confirmed_and_pending_codes_were_heard(
-    heard: list[tuple[str, int]], *, complete: bool
+def test_a_report_is_complete_about_the_lists_that_were_heard_whole(
+    heard: list[tuple[str, int]], complete: DtcStatus | None
 ) -> None:
-    assert obd_codes.reports(lists(*heard))[0].complete is complete
+    first = obd_codes.reports(lists(*heard))[0]
+    assert (first.complete, first.scope) == (complete is not None, complete or PENDING)
 
 
 def test_answers_without_a_count_continue_each_other() -> None:
@@ -303,19 +307,19 @@ def test_ecus_and_messages_are_looked_at_apart() -> None:
     heard = lists(("43010301", 0)) + lists(("4700", 1), ecu="7e9") + lists(("4700", 1), message=1)
     found = obd_codes.reports(heard)
     assert [(one.message, one.ecu, one.complete) for one in found] == [
-        (0, "7e8", False),
-        (0, "7e9", False),
-        (1, "7e8", False),
+        (0, "7e8", True),
+        (0, "7e9", True),
+        (1, "7e8", True),
     ]
 
 
-def test_a_permanent_code_is_confirmed_until_a_tester_cleared_it() -> None:
+def test_a_permanent_code_that_is_not_confirmed_was_cleared_by_a_tester() -> None:
     (alone,) = obd_codes.reports(lists(("4a010301", 0)))
-    assert statuses(alone) == {"P0301": CONFIRMED}
+    assert statuses(alone) == {"P0301": PERMANENT}
     (cleared,) = obd_codes.reports(lists(("4300", 0), ("4700", 0), ("4a010301", 0)))
-    assert statuses(cleared) == {"P0301": DtcStatus.NOT_COMPLETED_SINCE_CLEAR}
+    assert statuses(cleared) == {"P0301": PERMANENT | DtcStatus.NOT_COMPLETED_SINCE_CLEAR}
     (still,) = obd_codes.reports(lists(("43010301", 0), ("4700", 0), ("4a010301", 0)))
-    assert statuses(still) == {"P0301": CONFIRMED}
+    assert statuses(still) == {"P0301": CONFIRMED | PERMANENT}
 
 
 def test_the_lamp_and_the_frozen_frame_belong_to_the_report_of_their_ecu() -> None:
