@@ -12,6 +12,7 @@ from odocare.commands import (
     fleet,
     ingest,
     master,
+    redecode,
     rules,
     serve,
     stack,
@@ -26,7 +27,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for family in (stack, demo, database, master, campaign, ingest, fleet, rules, worker, serve, bench):
+for family in (stack, demo, database, master, campaign, ingest, redecode, fleet, rules, worker, serve, bench):
     family.register(cli)
 
 

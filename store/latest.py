@@ -1,5 +1,6 @@
 """The latest state: each vehicle's newest value of the signals that are kept; late data never change it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from store import arrays
 from store.pool import Connection
+from vehicle.day import at_of
 
 READ: Final = """
     select vehicle_id, array_send(signal), array_send(at), array_send(value)
@@ -23,6 +25,11 @@ WRITE: Final = """
     on conflict (vehicle_id) do update set
         seen_at = greatest(l.seen_at, excluded.seen_at), known_at = greatest(l.known_at, excluded.known_at),
         signal = excluded.signal, at = excluded.at, value = excluded.value
+"""
+REPLACE: Final = """
+    update latest
+    set signal = %(signal)s, at = %(at)s, value = %(value)s, seen_at = greatest(seen_at, %(seen_at)s)
+    where vehicle_id = %(vehicle_id)s
 """
 
 
@@ -53,9 +60,9 @@ async def merge(conn: Connection, seen: Seen, readings: Readings) -> None:
     Every vehicle of `readings` must be in `seen`.
     """
     stored = await _stored(conn, seen.vehicle_id)
-    newest = _newest(_joined(stored, readings))
-    since = np.searchsorted(newest.vehicle_id, seen.vehicle_id, side="left")
-    until = np.searchsorted(newest.vehicle_id, seen.vehicle_id, side="right")
+    chosen = newest(joined([stored, readings]))
+    since = np.searchsorted(chosen.vehicle_id, seen.vehicle_id, side="left")
+    until = np.searchsorted(chosen.vehicle_id, seen.vehicle_id, side="right")
     async with arrays.cursor(conn) as cur:
         await cur.execute(
             WRITE,
@@ -65,9 +72,36 @@ async def merge(conn: Connection, seen: Seen, readings: Readings) -> None:
                 "known_at": arrays.timestamps(seen.known_us),
                 "since": arrays.int4s(since + 1),  # PostgreSQL counts from 1, both ends included
                 "until": arrays.int4s(until),
-                "signal": arrays.int2s(newest.signal),
-                "at": arrays.timestamps(newest.t_us),
-                "value": arrays.float8s(newest.value),
+                "signal": arrays.int2s(chosen.signal),
+                "at": arrays.timestamps(chosen.t_us),
+                "value": arrays.float8s(chosen.value),
+            },
+        )
+
+
+async def hold(conn: Connection, vehicle_id: int) -> Readings:
+    """What is kept of a vehicle, and nobody else changes it before the transaction ends.
+
+    Ingest waits here with all that it derives from new messages of the vehicle.
+    """
+    return await _stored(conn, np.array([vehicle_id], dtype=np.int64))
+
+
+async def replace(conn: Connection, vehicle_id: int, readings: Sequence[Readings], *, seen_us: int) -> None:
+    """Make the newest of these readings all that is kept of a vehicle, of which there is a row.
+
+    `seen_us` is when it was last heard of, if that is later than what is stored.
+    """
+    chosen = newest(joined(readings))
+    async with arrays.cursor(conn) as cur:
+        await cur.execute(
+            REPLACE,
+            {
+                "vehicle_id": vehicle_id,
+                "signal": arrays.int2s(chosen.signal),
+                "at": arrays.timestamps(chosen.t_us),
+                "value": arrays.float8s(chosen.value),
+                "seen_at": at_of(seen_us),
             },
         )
 
@@ -83,16 +117,17 @@ async def _stored(conn: Connection, vehicle_id: NDArray[np.int64]) -> Readings:
     return Readings(np.repeat(ids, sizes), signal, t_us + arrays.EPOCH_US, value)
 
 
-def _joined(one: Readings, other: Readings) -> Readings:
+def joined(parts: Sequence[Readings]) -> Readings:
+    """All of them, at least one, as one table."""
     return Readings(
-        vehicle_id=np.concatenate([one.vehicle_id, other.vehicle_id]),
-        signal=np.concatenate([one.signal, other.signal]),
-        t_us=np.concatenate([one.t_us, other.t_us]),
-        value=np.concatenate([one.value, other.value]),
+        vehicle_id=np.concatenate([part.vehicle_id for part in parts]),
+        signal=np.concatenate([part.signal for part in parts]),
+        t_us=np.concatenate([part.t_us for part in parts]),
+        value=np.concatenate([part.value for part in parts]),
     )
 
 
-def _newest(readings: Readings) -> Readings:
+def newest(readings: Readings) -> Readings:
     """The newest of each vehicle and signal, sorted by both."""
     order = np.lexsort((readings.value, readings.t_us, readings.signal, readings.vehicle_id))
     vehicle_id, signal = readings.vehicle_id[order], readings.signal[order]

@@ -1,0 +1,102 @@
+"""The exchange of what messages were decoded to, within one transaction.
+
+Ingest only ever adds segments; what it derives from them, the latest state and the days, it writes holding
+the vehicle's row of `latest`. Whoever derives them anew takes that row first (`store.latest.hold`): every
+segment whose effect is in them is visible then, and what comes later is added to what is written now.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final, LiteralString
+
+from psycopg import sql
+
+from store import arrays
+from store.messages import MessageKeys
+from store.pool import Connection
+
+DROP_SEGMENTS: Final = """
+    delete from segment s
+    using unnest(%(boot)s, %(life)s, %(seq)s) as k (boot, life, seq)
+    where s.vehicle_id = %(vehicle_id)s and s.boot = k.boot and s.life = k.life and s.seq = k.seq
+      and s.at between %(since)s::timestamptz - interval '1 day' and %(until)s::timestamptz + interval '1 day'
+"""
+RENAME_SEGMENTS: Final = """
+    update segment s set codebook_id = %(book)s
+    from unnest(%(boot)s, %(life)s, %(seq)s) as k (boot, life, seq)
+    where s.vehicle_id = %(vehicle_id)s and s.boot = k.boot and s.life = k.life and s.seq = k.seq
+      and s.at between %(since)s::timestamptz - interval '1 day' and %(until)s::timestamptz + interval '1 day'
+"""
+RENAME_FRAMES: Final = """
+    update raw_frame r set codebook_id = %(book)s
+    from unnest(%(boot)s, %(life)s, %(seq)s) as k (boot, life, seq)
+    where r.vehicle_id = %(vehicle_id)s and r.boot = k.boot and r.life = k.life and r.seq = k.seq
+      and r.at between %(since)s and %(until)s
+"""
+DROP_FRAMES: Final = """
+    delete from raw_frame r
+    using unnest(%(boot)s, %(life)s, %(seq)s) as k (boot, life, seq)
+    where r.vehicle_id = %(vehicle_id)s and r.boot = k.boot and r.life = k.life and r.seq = k.seq
+      and r.at between %(since)s and %(until)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When the messages of a portion began, first and last."""
+
+    since: datetime
+    until: datetime
+    """Included."""
+
+
+async def drop_segments(conn: Connection, keys: MessageKeys, span: Span) -> None:
+    """Take out what is stored of messages of one vehicle."""
+    await _of_messages(conn, DROP_SEGMENTS, keys, span)
+
+
+async def rename(conn: Connection, keys: MessageKeys, span: Span, *, book: int) -> None:
+    """Say of messages of one vehicle that this version has decoded them."""
+    await _of_messages(conn, RENAME_SEGMENTS, keys, span, book)
+    await _of_messages(conn, RENAME_FRAMES, keys, span, book)
+
+
+async def drop_frames(conn: Connection, keys: MessageKeys, span: Span) -> None:
+    """Take out the frames of messages of one vehicle."""
+    await _of_messages(conn, DROP_FRAMES, keys, span)
+
+
+async def _of_messages(
+    conn: Connection, statement: LiteralString, keys: MessageKeys, span: Span, book: int | None = None
+) -> None:
+    if not len(keys):
+        return
+    async with arrays.cursor(conn) as cur:
+        await cur.execute(
+            sql.SQL(statement),
+            {
+                "vehicle_id": int(keys.vehicle_id[0]),
+                "boot": arrays.int8s(keys.boot),
+                "life": arrays.int2s(keys.life),
+                "seq": arrays.int8s(keys.seq),
+                "since": span.since,
+                "until": span.until,
+                "book": book,
+            },
+        )
+
+
+FORGET_DAYS: Final = """
+    delete from vehicle_day
+    where vehicle_id = %(vehicle_id)s and day between %(first)s and %(last)s
+    returning day - date '1970-01-01', known_at
+"""
+
+
+async def forget_days(conn: Connection, vehicle_id: int, *, first: date, last: date) -> dict[int, datetime]:
+    """Take out a vehicle's days, both included; per day since 1970-01-01 when it was last added to.
+
+    The caller holds the vehicle's row of `latest` and writes them anew.
+    """
+    cur = await conn.execute(FORGET_DAYS, {"vehicle_id": vehicle_id, "first": first, "last": last})
+    return {int(day): known_at for day, known_at in await cur.fetchall()}

@@ -1,0 +1,131 @@
+"""Segments back as rows of values: of named messages, or of a vehicle over a span, a portion at a time."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store import arrays
+from store.messages import MessageKeys
+from store.pool import Connection
+from vehicle.day import at_of
+from vehicle.frame import SignalRows
+
+PORTION_VALUES: Final = 200_000
+"""A portion is full with so many values, more or less: 26 bytes each."""
+_FETCHED: Final = 50
+_VALUE_BYTES: Final = 12
+"""Of a value with its length, as an array is sent."""
+_MESSAGE: Final = timedelta(days=1)
+"""A message spans a day at most (see `segment`), so this bounds the chunks that are read."""
+
+OF_MESSAGES: Final = """
+    select k.number, (extract(epoch from s.at) * 1000000)::bigint,
+           array_send(s.signal), array_send(s.samples), array_send(s.dt_us), array_send(s.value)
+    from segment s
+    join unnest(%(boot)s, %(life)s, %(seq)s) with ordinality as k (boot, life, seq, number)
+        using (boot, life, seq)
+    where s.vehicle_id = %(vehicle_id)s
+      and s.at between %(since)s::timestamptz - interval '1 day' and %(until)s::timestamptz + interval '1 day'
+    order by k.number, s.at
+"""
+SPANNING: Final = """
+    select 0, (extract(epoch from s.at) * 1000000)::bigint,
+           array_send(s.signal), array_send(s.samples), array_send(s.dt_us), array_send(s.value)
+    from segment s
+    where s.vehicle_id = %(vehicle_id)s
+      and s.at >= %(earliest)s and s.at < %(before)s and s.until >= %(since)s
+      and (%(signals)s::smallint[] is null or s.signal && %(signals)s::smallint[])
+    order by s.at, s.boot, s.life, s.seq
+"""
+EARLIEST: Final = """
+    select (extract(epoch from at) * 1000000)::bigint
+    from segment where vehicle_id = %(vehicle_id)s and at < %(before)s order by at limit 1
+"""
+
+_Row = tuple[int, int, bytes, bytes, bytes, bytes]
+
+
+async def of_messages(
+    conn: Connection, vehicle_id: int, keys: MessageKeys, *, since_us: int, until_us: int
+) -> SignalRows:
+    """Values of messages of a vehicle that began in a span; `rows.message` counts as `keys` does."""
+    async with arrays.cursor(conn) as cur:
+        await cur.execute(
+            OF_MESSAGES,
+            {
+                "vehicle_id": vehicle_id,
+                "boot": arrays.int8s(keys.boot),
+                "life": arrays.int2s(keys.life),
+                "seq": arrays.int8s(keys.seq),
+                "since": at_of(since_us),
+                "until": at_of(until_us),
+            },
+            binary=True,
+        )
+        return _ordered(_rows([(number - 1, *rest) for number, *rest in await cur.fetchall()]))
+
+
+async def spanning(
+    conn: Connection,
+    vehicle_id: int,
+    *,
+    since_us: int,
+    before_us: int,
+    signals: Sequence[int] | None = None,
+) -> AsyncIterator[SignalRows]:
+    """Whole segments of a vehicle that reach into a span, in portions; `rows.message` numbers a portion's.
+
+    With `signals`, only segments that have one of them. Needs a transaction.
+    """
+    wanted = {
+        "vehicle_id": vehicle_id,
+        "since": at_of(since_us),
+        "earliest": at_of(since_us) - _MESSAGE,
+        "before": at_of(before_us),
+        "signals": None if signals is None else list(signals),
+    }
+    portion: list[_Row] = []
+    values = 0
+    async with conn.cursor(name="spanning", binary=True) as cur:
+        cur.itersize = _FETCHED
+        await cur.execute(SPANNING, wanted)
+        async for _, at_us, signal, samples, dt_us, value in cur:
+            portion.append((len(portion), at_us, signal, samples, dt_us, value))
+            values += len(value) // _VALUE_BYTES
+            if values >= PORTION_VALUES:
+                yield _rows(portion)
+                portion, values = [], 0
+    if portion:
+        yield _rows(portion)
+
+
+async def earliest_us(conn: Connection, vehicle_id: int, *, before_us: int) -> int | None:
+    """When the first segment of a vehicle begins, if that is before a moment."""
+    cur = await conn.execute(EARLIEST, {"vehicle_id": vehicle_id, "before": at_of(before_us)})
+    row = await cur.fetchone()
+    return None if row is None else int(row[0])
+
+
+def _rows(given: Sequence[_Row]) -> SignalRows:
+    """Long form; (number of the message, start, arrays as sent) per segment."""
+    signal, _ = arrays.read([row[2] for row in given], ">i2")
+    samples, _ = arrays.read([row[3] for row in given], ">i4")
+    dt_us, sizes = arrays.read([row[4] for row in given], ">i8")
+    value, _ = arrays.read([row[5] for row in given], ">f8")
+    at_us = np.array([row[1] for row in given], dtype=np.int64)
+    number = np.array([row[0] for row in given], dtype=np.int32)
+    return SignalRows(
+        message=np.repeat(number, sizes),
+        t_us=np.repeat(at_us, sizes) + dt_us,
+        signal=np.repeat(signal, samples),
+        value=value,
+    )
+
+
+def _ordered(rows: SignalRows) -> SignalRows:
+    """By message, signal and time, also where a message has a second segment."""
+    order: NDArray[Any] = np.lexsort((rows.t_us, rows.signal, rows.message))
+    return SignalRows(rows.message[order], rows.t_us[order], rows.signal[order], rows.value[order])
