@@ -2,15 +2,9 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
-
-from cantools.database import load_string
-from cantools.database.can import Database, Message
-from cantools.database.errors import UnsupportedDatabaseFormatError
 
 from decoders.gbt32960.extensions import EXTENSIONS
 from decoders.gbt32960.report import Extension
@@ -18,6 +12,8 @@ from decoders.kernel import Kernel, Reader
 from decoders.mapping import Map
 from decoders.plan import Plan, compile_plan
 from decoders.planning import plan_messages
+from decoders.remark import Remark
+from decoders.signal_files import database
 from vehicle.errors import CodebookError, UnknownCodebookError
 from vehicle.signal import Catalogue
 
@@ -31,7 +27,8 @@ class Codebook:
     """SHA-256 of the files and the map, in hex."""
     matches_pgn: bool
     """29-bit identifiers are told by their J1939 group, whatever priority and source address."""
-    warnings: tuple[str, ...]
+    warnings: tuple[Remark, ...]
+    """Repairs of its files, and doubts about its map."""
     plan: Plan
     reader: Reader | None = None
     """Reads the plan by the compiled kernel; None: numpy does."""
@@ -39,12 +36,14 @@ class Codebook:
 
 def load(
     name: str,
-    files: Mapping[str, str],
+    files: Mapping[str, str | bytes],
     mapping_toml: str,
     catalogue: Catalogue,
     kernel: Kernel | None = None,
 ) -> Codebook:
-    """A codebook out of DBC texts by file name, and its map; read by the kernel, where one is given.
+    """A codebook out of signal files by name, and its map; read by the kernel, where one is given.
+
+    The files are DBC, KCD, SYM or ARXML by the endings of their names; bytes are UTF-8 or guessed.
 
     Raises `CodebookError` with all problems, one per line, each naming file and line.
     """
@@ -52,47 +51,27 @@ def load(
     mapping = Map.from_toml(mapping_toml, where=map_file)
     if mapping.name != name:
         raise CodebookError(f"{map_file}: the map says it is {mapping.name!r}, it is loaded as {name!r}")
-    messages = {file: _messages(file, text) for file, text in files.items()}
-    planned, warnings = plan_messages(messages, mapping, catalogue)
+    found = database.load(files)
+    planned, doubts = plan_messages(found, mapping, catalogue)
     plan = compile_plan(planned, by_pgn=mapping.is_j1939)
     return Codebook(
         name=name,
         version=_version(files, mapping_toml),
         matches_pgn=mapping.is_j1939,
-        warnings=warnings,
+        warnings=(*found.remarks, *doubts),
         plan=plan,
         reader=None if kernel is None else kernel.bind(plan),
     )
 
 
-def _messages(file: str, text: str) -> list[Message]:
-    try:
-        database = load_string(text, database_format="dbc", sort_signals=None)
-    except UnsupportedDatabaseFormatError as error:
-        raise CodebookError(_blame(file, text, str(error.e_dbc or error))) from error
-    if not isinstance(database, Database):
-        raise CodebookError(f"{file}:1: no CAN messages in it")
-    return database.messages
-
-
-_AT_LINE: Final = re.compile(r"at line (\d+)")
-_IN_MESSAGE: Final = re.compile(r"in message (\w+)")
-
-
-def _blame(file: str, text: str, phrase: str) -> str:
-    """The phrase of cantools with file and line before it."""
-    line = 1
-    if at_line := _AT_LINE.search(phrase):
-        line = int(at_line[1])
-    elif in_message := _IN_MESSAGE.search(phrase):
-        head = re.search(rf"^[ \t]*BO_\s+\d+\s+{in_message[1]}\s*:", text, re.MULTILINE)
-        line = text.count("\n", 0, head.start()) + 1 if head else 1
-    return f"{file}:{line}: {phrase}"
-
-
-def _version(files: Mapping[str, str], mapping_toml: str) -> str:
-    content = json.dumps([sorted(files.items()), mapping_toml], ensure_ascii=False)
-    return hashlib.sha256(content.encode()).hexdigest()
+def _version(files: Mapping[str, str | bytes], mapping_toml: str) -> str:
+    """A text and its bytes in UTF-8 are one version."""
+    texts = {
+        name: content if isinstance(content, str) else content.decode("utf-8", "surrogateescape")
+        for name, content in files.items()
+    }
+    content = json.dumps([sorted(texts.items()), mapping_toml], ensure_ascii=False)
+    return hashlib.sha256(content.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

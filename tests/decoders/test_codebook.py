@@ -144,11 +144,10 @@ def test_a_map_without_a_proper_head_is_refused(head: str, says: str) -> None:
     ("text", "says"),
     [
         (FILE.replace("(0.25,0)", "(0.25 0)"), "book.dbc:6: Invalid syntax at line 6"),
-        (FILE.replace("0|16@1+", "8|16@1+"), "book.dbc:5: The signals"),
-        (FILE.replace("0|16@1+", "60|16@1+"), "book.dbc:5: The signal Speed does not fit in message ENGINE"),
-        (FILE.replace("BO_ 100 ", "BO_ 5000 "), "book.dbc:5: Standard frame id 0x1388 is more than 11 bits"),
         ("nonsense", "book.dbc:1: "),
-        ("", "book.dbc:1: "),
+        ("", "book.dbc:1: a .dbc with messages, got an empty file"),
+        ("<xml/>", "book.dbc:1: a .dbc is no XML, got XML: is it .kcd or .arxml?"),
+        (FILE + "\0", "book.dbc:14: a signal file is text, got a zero byte"),
     ],
 )
 def test_a_signal_file_that_cannot_be_used_is_refused_with_its_line(text: str, says: str) -> None:
@@ -157,7 +156,9 @@ def test_a_signal_file_that_cannot_be_used_is_refused_with_its_line(text: str, s
 
 def test_a_unit_that_differs_from_the_files_is_a_warning() -> None:
     book = load(HEAD + entry("ENGINE", "Distance", "Vehicle.TraveledDistance", "km"))
-    assert book.warnings == ("book.toml:9: ENGINE.Distance is in 'mi' in book.dbc, in 'km' in the map",)
+    assert [str(one) for one in book.warnings] == [
+        "book.toml:9: unit-differs: ENGINE.Distance is in 'mi' in book.dbc, in 'km' in the map"
+    ]
 
 
 def test_a_multiplexer_inside_another_is_read_where_it_is_mapped() -> None:
@@ -183,10 +184,15 @@ def test_messages_that_share_an_identifier_are_refused_where_both_are_mapped() -
     assert len(databases.load(databases.dbc(blocks)).codebook.plan.length) == 2
 
 
-def test_a_codebook_of_several_files_names_the_double_message() -> None:
-    files = {"one.dbc": FILE, "two.dbc": FILE}
-    with pytest.raises(CodebookError, match=r"two\.dbc: message ENGINE stands in one\.dbc too"):
-        codebook.load("book", files, HEAD + SPEED, Catalogue.from_toml(CATALOGUE))
+def test_a_codebook_of_several_files_refuses_a_message_that_is_two() -> None:
+    catalogue = Catalogue.from_toml(CATALOGUE)
+    files = {"one.dbc": FILE, "two.dbc": FILE.replace("0.25", "0.5")}
+    with pytest.raises(
+        CodebookError, match=r"two\.dbc:5: message ENGINE stands in one\.dbc too, and differs"
+    ):
+        codebook.load("book", files, HEAD + SPEED, catalogue)
+    twice = codebook.load("book", {"one.dbc": FILE, "two.dbc": FILE}, HEAD + SPEED, catalogue)
+    assert [(one.name, one.file) for one in twice.warnings] == [("same-message-twice", "two.dbc")]
 
 
 def assignment(*, built_from: date | None = None, built_until: date | None = None) -> Assignment:
