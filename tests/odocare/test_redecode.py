@@ -1,10 +1,12 @@
 """A corrected signal file over stored frames: what it tells, what it replaces, what it leaves alone."""
 
 import json
+import random
 from datetime import date
 
 import pytest
 
+from decoders.codebook import Codebook
 from ingest.delivery import Delivery
 from odocare.redecode_report import RedecodeReport
 from store import audit, redecode
@@ -17,11 +19,13 @@ from tests.odocare.redecoding import (
     FIRST,
     HOUR_US,
     LAST,
+    MAPPED,
     NAME,
     ODOMETER,
     SECOND_US,
     again,
     content,
+    cranked,
     derived,
     drive,
     empty,
@@ -136,6 +140,48 @@ async def test_signals_come_and_go_with_their_map_and_the_latest_state_falls_bac
 
 def _is_latest(path: str) -> bool:
     return bool(RIGHT_LINE.lexicon.is_latest[RIGHT_LINE.lexicon.numbers[path]])
+
+
+def drawn(draw: random.Random) -> tuple[Codebook, list[Delivery]]:
+    """Some content of the codebook, and messages of two vehicles over three days and across midnights."""
+    some = [name for name in MAPPED if draw.random() < 0.7]
+    book = content(draw.choice([0.1, 0.2, 1.0]), draw.choice([12, 24]), some, version=str(draw.random()))
+    found = []
+    for seq in range(14):
+        of = draw.choice([A, B])
+        t0_us = T0_US + draw.randrange(60) * HOUR_US + draw.randrange(3600) * SECOND_US
+        if draw.random() < 0.3:
+            values = {draw.choice([ODOMETER, AMBIENT, CRANKING]): float(draw.randrange(5, 15))}
+            found.append(deliver(signals(of, seq, values, t0_us=t0_us)))
+            continue
+        frames = []
+        for _ in range(draw.randrange(12)):
+            at_us = draw.randrange(3000) * SECOND_US  # some at the same moment
+            kind = draw.choice([shown, outside, cranked])
+            frames.append(kind(at_us, float(draw.randrange(1, 40))))
+        found.append(deliver(can(of, seq, frames, t0_us=t0_us, codebook=NAME)))
+    return book, found
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_whatever_was_wrong_the_store_ends_as_if_it_never_had_been(conn: Connection, seed: int) -> None:
+    draw = random.Random(seed)
+    old, messages = drawn(draw)
+    new, _ = drawn(draw)
+    await store(conn, messages, line(new))
+    expected = await derived(conn)
+    await empty(conn)
+    await store(conn, messages, line(old))
+    before = await contents(conn)
+    await again(conn, old, from_version=old.version)
+    assert await contents(conn) == before  # bit by bit
+    told = await again(conn, new, apply=False)
+    done = await again(conn, new)
+    assert told.changes == done.changes
+    found = await derived(conn)
+    for rows in (found["latest"], expected["latest"]):  # when it was heard of does not go back
+        rows[:] = [(row[0], *row[2:]) for row in rows]
+    assert found == expected
 
 
 async def test_only_the_chosen_vehicles_days_and_versions_are_looked_at(conn: Connection) -> None:
