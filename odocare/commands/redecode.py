@@ -123,19 +123,23 @@ def _actor() -> str:
 
 
 def _tell(report: "RedecodeReport", catalogue: "Catalogue") -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
     lines = report.lines(catalogue)
     if lines:
-        table = Table(title=f"{report.codebook} {report.to_version[:12]}")
-        table.add_column("signal", overflow="fold")
-        for heading in ("before", "after", "added", "removed", "changed", "largest change"):
-            table.add_column(heading, justify="right")
+        table = Table(
+            title=f"{report.codebook} {report.to_version[:12]}", box=box.SIMPLE_HEAD, pad_edge=False
+        )
+        table.add_column("signal, largest change", overflow="fold", min_width=28)
+        for heading in ("before", "after", "added", "removed", "changed"):
+            table.add_column(heading, justify="right", no_wrap=True)
         for line in lines:
             change = line.change
             numbers = (change.before_n, change.after_n, change.added_n, change.removed_n, change.changed_n)
-            table.add_row(line.path.removeprefix("Vehicle."), *(f"{n:,}" for n in numbers), _largest(line))
+            name = line.path.removeprefix("Vehicle.") + _largest(line)
+            table.add_row(name, *(f"{n:,}" for n in numbers))
         Console().print(table)
     typer.echo(report.summary())
 
@@ -144,4 +148,4 @@ def _largest(line: "SignalLine") -> str:
     change = line.change
     if change.largest_from is None or change.largest_to is None:
         return ""
-    return f"{change.largest_from:.6g} → {change.largest_to:.6g} {line.unit}"
+    return f"\n  {change.largest_from:,.10g} → {change.largest_to:,.10g} {line.unit}"
