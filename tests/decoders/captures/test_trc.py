@@ -13,7 +13,8 @@ from decoders.captures.trc import UnreadableTrcError
 from tests.decoders.captures.recorded import BASE_US, Frame, plain, recordings, rows
 from vehicle.errors import DecodeError
 
-START = b";$STARTTIME=45244.925925925926\n"T_US = BASE_US + 1_059_900
+START = b";$STARTTIME=45244.925925925926\n"
+T_US = BASE_US + 1_059_900
 HEADS = {
     "1.0": b";   Message Number\n",
     "1.1": b";$FILEVERSION=1.1\n" + START,
@@ -34,7 +35,7 @@ def read(text: bytes) -> tuple[list[Frame], Findings]:
         ("1.0", b"     1)      1841 0001 3 00 01 02 ", Frame(1_841_000, 1, False, 0, b"\0\1\2")),
         ("1.1", b"     1)   1059.9  Rx   0300  2  00 0A ", Frame(T_US, 0x300, False, 0, b"\0\n")),
         ("1.1", b"     9)      1059.9  Tx     18FEF100  0", Frame(T_US, 0x18FEF100, True, 0, b"")),
-        ("1.3", b"     1)      1059.903 2  Rx     0300 -  1    7F", Frame(T_US + 3, 0x300, False, 1, b"\x7f")),
+        ("1.3", b"   1)   1059.903 2  Rx   0300 -  1    7F", Frame(T_US + 3, 0x300, False, 1, b"\x7f")),
         ("2.0", b"   1   1059.900 DT   0300 Rx 2  00 0A ", Frame(T_US, 0x300, False, 0, b"\0\n")),
         (
             "2.1", b"      1         0.012 FB  1      0300 Rx -  9    " + bytes(12).hex(" ").encode(),
