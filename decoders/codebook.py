@@ -40,6 +40,8 @@ def load(
     mapping_toml: str,
     catalogue: Catalogue,
     kernel: Kernel | None = None,
+    *,
+    map_file: str | None = None,
 ) -> Codebook:
     """A codebook out of signal files by name, and its map; read by the kernel, where one is given.
 
@@ -47,10 +49,10 @@ def load(
 
     Raises `CodebookError` with all problems, one per line, each naming file and line.
     """
-    map_file = f"{name}.toml"
-    mapping = Map.from_toml(mapping_toml, where=map_file)
+    where = map_file or f"{name}.toml"
+    mapping = Map.from_toml(mapping_toml, where=where)
     if mapping.name != name:
-        raise CodebookError(f"{map_file}: the map says it is {mapping.name!r}, it is loaded as {name!r}")
+        raise CodebookError(f"{where}: the map says it is {mapping.name!r}, it is loaded as {name!r}")
     found = database.load(files)
     planned, doubts = plan_messages(found, mapping, catalogue)
     plan = compile_plan(planned, by_pgn=mapping.is_j1939)

@@ -1,5 +1,6 @@
 """The manifest: which codebooks there are, and which models use which; read into `Codebooks`."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import date
@@ -30,13 +31,52 @@ _TABLES: Final = ("codebook", "model", "diagnostics")
 
 
 def load(
-    manifest_toml: str, texts: Mapping[str, str], catalogue: Catalogue, kernel: Kernel | None = None
+    manifest_toml: str,
+    contents: Mapping[str, str | bytes],
+    catalogue: Catalogue,
+    kernel: Kernel | None = None,
+    *,
+    where: str = "manifest.toml",
+    beside: Codebooks | None = None,
 ) -> Codebooks:
     """Every codebook the manifest names, read by the kernel where one is given. Raises `CodebookError`.
 
-    `texts` are the files by name.
+    `contents` are the files by name, maps as text. `where` names the manifest in messages. The codebooks
+    `beside` and who uses them are part of the answer; the manifest may use them but repeats none.
     """
-    where = "manifest.toml"
+    tables = _tables(manifest_toml, where)
+    codebooks = {} if beside is None else dict(beside.codebooks)
+    for entry, line in _checked(tables, manifest_toml, "codebook", _CODEBOOK_KEYS, where):
+        name, place = entry["name"], f"{where}:{line}"
+        if name in codebooks:
+            raise CodebookError(f"{place}: codebook {name!r} stands twice")
+        files = {file: _content(file, name, contents, place) for file in entry["files"]}
+        mapping = _content(entry["map"], name, contents, place)
+        text = mapping if isinstance(mapping, str) else mapping.decode("utf-8", "replace")
+        codebooks[name] = codebook.load(name, files, text, catalogue, kernel, map_file=entry["map"])
+    assignments = [(one, None) for one in beside.assignments] if beside is not None else []
+    found: list[tuple[Assignment, int | None]] = [*assignments]
+    for entry, line in _checked(tables, manifest_toml, "model", _MODEL_KEYS, where):
+        found.append((_assignment(entry, f"{where}:{line}", codebooks, found), line))
+    return Codebooks(codebooks, tuple(one for one, _ in found))
+
+
+def files(manifest_toml: str, *, where: str = "manifest.toml") -> list[str]:
+    """The files that a manifest names: inside its own folder. Raises `CodebookError`."""
+    tables = _tables(manifest_toml, where)
+    entries = _checked(tables, manifest_toml, "codebook", _CODEBOOK_KEYS, where)
+    names = [(name, line) for entry, line in entries for name in (*entry["files"], entry["map"])]
+    for entry in tables.get("diagnostics", ()):
+        given = entry.get("files", ()) if isinstance(entry, dict) else ()
+        names += [(name, 1) for name in given if isinstance(given, list)]
+    for name, line in names:
+        is_text = isinstance(name, str)
+        if not is_text or name.startswith("/") or "\\" in name or ".." in name.split("/") or ":" in name:
+            raise CodebookError(f"{where}:{line}: a file stands in the folder of its manifest, got {name!r}")
+    return list(dict.fromkeys(name for name, _ in names))
+
+
+def _tables(manifest_toml: str, where: str) -> dict[str, Any]:
     try:
         tables = tomllib.loads(manifest_toml)
     except tomllib.TOMLDecodeError as error:
@@ -44,42 +84,59 @@ def load(
     for key in tables.keys() - set(_TABLES):
         hint = did_you_mean(key, _TABLES)
         raise CodebookError(f"{where}: unknown table {key!r}{hint}")
-    codebooks = {}
-    for entry in _checked(tables, "codebook", _CODEBOOK_KEYS, where):
-        name = entry["name"]
-        if name in codebooks:
-            raise CodebookError(f"{where}: codebook {name!r} stands twice")
-        files = {file: _text(file, name, texts) for file in entry["files"]}
-        mapping = _text(entry["map"], name, texts)
-        codebooks[name] = codebook.load(name, files, mapping, catalogue, kernel)
-    models = _checked(tables, "model", _MODEL_KEYS, where)
-    assignments = (
-        Assignment(**{key: value for key, value in entry.items() if key != "diagnostics"}) for entry in models
-    )
-    return Codebooks(codebooks, tuple(assignments))
+    return tables
+
+
+def _assignment(
+    entry: Mapping[str, Any],
+    place: str,
+    codebooks: Mapping[str, object],
+    earlier: list[tuple[Assignment, int | None]],
+) -> Assignment:
+    one = Assignment(**{key: value for key, value in entry.items() if key != "diagnostics"})
+    if one.codebook is not None and one.codebook not in codebooks:
+        hint = did_you_mean(one.codebook, codebooks)
+        raise CodebookError(
+            f"{place}: model {one.model!r} uses codebook {one.codebook!r}, which is not there{hint}"
+        )
+    if one.built_from and one.built_until and one.built_from > one.built_until:
+        raise CodebookError(f"{place}: model {one.model!r} is built until before it is built from")
+    for other, line in earlier:
+        if one.overlaps(other):
+            at = "shipped with this version" if line is None else f"in line {line}"
+            raise CodebookError(
+                f"{place}: model {one.model!r} has two codebooks for the same build date, the other {at}"
+            )
+    return one
 
 
 def _checked(
-    tables: Mapping[str, Any], kind: str, keys: Mapping[str, type], where: str
-) -> list[dict[str, Any]]:
+    tables: Mapping[str, Any], text: str, kind: str, keys: Mapping[str, type], where: str
+) -> list[tuple[dict[str, Any], int]]:
+    """The entries of a kind, and the line of each."""
     entries = tables.get(kind, [])
     if not isinstance(entries, list):
         raise CodebookError(f"{where}: tables [[{kind}]] with two brackets, got one [{kind}]")
-    for entry in entries:
+    headers = re.compile(rf"^\s*\[\[\s*{kind}\s*\]\]", re.MULTILINE).finditer(text)
+    lines = [text.count("\n", 0, found.end()) + 1 for found in headers]
+    placed = list(zip(entries, [*lines, *[1] * len(entries)], strict=False))
+    for entry, line in placed:
         for key in entry:
             if key not in keys:
-                raise CodebookError(f"{where}: [[{kind}]] has no key {key!r}{did_you_mean(key, keys)}")
+                hint = did_you_mean(key, keys)
+                raise CodebookError(f"{where}:{line}: [[{kind}]] has no key {key!r}{hint}")
         for key, needed in keys.items():
             if key not in entry and (key in _OPTIONAL or (key == _EITHER and _OTHERS & entry.keys())):
                 continue
-            if not isinstance(entry.get(key), needed):
+            if type(entry.get(key)) is not needed or entry[key] == []:  # a moment is a date to isinstance
+                got = entry.get(key)
                 raise CodebookError(
-                    f"{where}: [[{kind}]] needs {key} as {needed.__name__}, got {entry.get(key)!r}"
+                    f"{where}:{line}: [[{kind}]] needs {key} as {needed.__name__}, got {got!r}"
                 )
-    return entries
+    return placed
 
 
-def _text(file: object, name: str, texts: Mapping[str, str]) -> str:
-    if not isinstance(file, str) or file not in texts:
-        raise CodebookError(f"codebook {name!r} needs the file {file!r}, which is not there")
-    return texts[file]
+def _content(file: object, name: str, contents: Mapping[str, str | bytes], place: str) -> str | bytes:
+    if not isinstance(file, str) or file not in contents:
+        raise CodebookError(f"{place}: codebook {name!r} needs the file {file!r}, which is not there")
+    return contents[file]

@@ -7,6 +7,7 @@ import typer
 from odocare.commands import (
     bench,
     campaign,
+    codebook,
     database,
     demo,
     fleet,
@@ -27,7 +28,21 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for family in (stack, demo, database, master, campaign, ingest, redecode, fleet, rules, worker, serve, bench):
+for family in (
+    stack,
+    demo,
+    database,
+    master,
+    campaign,
+    codebook,
+    ingest,
+    redecode,
+    fleet,
+    rules,
+    worker,
+    serve,
+    bench,
+):
     family.register(cli)
 
 

@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     decode_kernel: bool = Field(
         default=True, description="decode by compiled code, 30 times as fast as without, for 55 MB of memory"
     )
+    codebooks: Path | None = Field(
+        default=None, description="folder of a maker's own codebooks, beside those that are shipped"
+    )
     key_file: Path | None = Field(
         default=None, description="32 bytes that seal refused messages; made under `home` when absent"
     )

@@ -9,11 +9,12 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 import dbc
+from odocare import codebook_folder
 from odocare.settings import Settings
 from odocare.stack import process
 from odocare.stack.state import read_addresses
 from vehicle.dtc_table import DtcTable
-from vehicle.errors import SettingsError
+from vehicle.errors import CodebookError, SettingsError
 from vehicle.signal import Catalogue
 
 if TYPE_CHECKING:
@@ -56,23 +57,38 @@ def catalogue() -> Catalogue:
     return Catalogue.from_toml(dbc.read("signals.toml"), where="dbc/signals.toml")
 
 
-def codebooks(kernel: "Kernel | None" = None) -> "Codebooks":
-    """The codebooks that ship with this version, and which models use which; read by a kernel or by numpy.
+def codebooks(kernel: "Kernel | None" = None, folder: Path | None = None) -> "Codebooks":
+    """The codebooks that ship with this version, with those of a maker's folder, and which models use which.
 
-    `odocare.kernels.decoding` gives the kernel.
+    `odocare.kernels.decoding` gives the kernel that reads them; without one numpy does.
     """
     from decoders import manifest  # cantools takes a third of a second, which `--help` does not have
 
     texts = {name: dbc.read(name) for suffix in (".dbc", ".toml") for name in dbc.names(suffix)}
-    return manifest.load(dbc.read("manifest.toml"), texts, catalogue(), kernel)
+    shipped = manifest.load(dbc.read("manifest.toml"), texts, catalogue(), kernel)
+    if folder is None:
+        return shipped
+    own = codebook_folder.read(folder)
+    return manifest.load(
+        own.manifest_toml, own.contents, catalogue(), kernel, where=own.where, beside=shipped
+    )
 
 
-def diagnostics() -> "DiagnosticBooks":
-    """How ECUs are listened to and what data identifiers hold: what standards and makers say."""
+def diagnostics(folder: Path | None = None) -> "DiagnosticBooks":
+    """How ECUs are listened to and what data identifiers hold: what standards, makers and a folder say."""
     from decoders import diagnostics as books
 
     texts = {name: dbc.read(name) for name in dbc.names(".toml")}
-    return books.load(dbc.read("manifest.toml"), texts, catalogue())
+    shipped = books.load(dbc.read("manifest.toml"), texts, catalogue())
+    if folder is None:
+        return shipped
+    own = codebook_folder.read(folder)
+    mine = books.load(own.manifest_toml, texts | own.texts, catalogue())
+    for name in shipped.by_name.keys() & mine.by_name.keys():
+        raise CodebookError(f"{own.where}: diagnostics {name!r} stands twice")
+    return books.DiagnosticBooks(
+        shipped.standard, {**shipped.by_name, **mine.by_name}, (*shipped.assignments, *mine.assignments)
+    )
 
 
 def did_codebook() -> "DidCodebook":

@@ -58,7 +58,9 @@ def load(contents: Mapping[str, str | bytes]) -> Database:
         problems.append(f"a codebook has at most {MAX_MESSAGES} messages, got {len(joining.messages)}")
     if problems:
         raise CodebookError("\n".join(problems))
-    return Database(joining.messages, tuple(joining.remarks), joining.left_out)
+    order = {name: place for place, name in enumerate(contents)}
+    remarks = sorted(joining.remarks, key=lambda one: (order[one.file], one.line))
+    return Database(joining.messages, tuple(remarks), joining.left_out)
 
 
 class _Joining:

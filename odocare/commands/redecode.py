@@ -88,7 +88,11 @@ async def _run(
 
     settings = Settings()
     url = wiring.database_url(settings)
-    lexicon = Lexicon.of(wiring.catalogue(), wiring.codebooks(kernels.decoding(settings)), wiring.dtc_table())
+    lexicon = Lexicon.of(
+        wiring.catalogue(),
+        wiring.codebooks(kernels.decoding(settings), settings.codebooks),
+        wiring.dtc_table(),
+    )
     book = lexicon.codebooks.by_name(name)
     with ExitStack() as shown:
         advance = []
