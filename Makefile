@@ -2,7 +2,7 @@
 PYTHON ?= python3
 ODOCARE = .venv/bin/odocare
 
-.PHONY: help setup demo up down test check bench clean
+.PHONY: help setup demo up down test check bench fuzz clean
 
 help: ## list these
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -28,6 +28,9 @@ check: setup ## format, lint, types, floors, tests
 
 bench: setup ## every benchmark, one JSON line each
 	@$(ODOCARE) bench --json
+
+fuzz: setup ## a million broken inputs for each parser; FUZZ="--target uds --cases 5000" for less
+	@.venv/bin/python tests/fuzz $(FUZZ)
 
 clean: ## stop the servers; delete their data, the environment and every cache
 	@$(PYTHON) -m deploy.clean

@@ -26,6 +26,8 @@ MAX_RECORD_BYTES: Final = 4092
 
 Number = float | str
 """A number, or a fraction as a text: "100/255"."""
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?(/[0-9]{1,20})?")
+"""`Fraction` reads powers of ten as well, and would write all their digits down."""
 
 
 class _Head(Struct, forbid_unknown_fields=True):
@@ -225,6 +227,8 @@ class _Reader:
         if given is None:
             return None
         try:
+            if isinstance(given, str) and not _NUMBER.fullmatch(given):
+                raise ValueError(given)  # noqa: TRY301 - said below, as for what Fraction refuses
             return float(Fraction(given))
         except (ValueError, ZeroDivisionError, OverflowError):
             self.refuse(line, f'a number, or a fraction like "100/255", got {given!r}')

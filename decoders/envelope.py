@@ -8,6 +8,7 @@ from binascii import Error as HexError
 from binascii import unhexlify
 from collections.abc import Mapping
 from itertools import chain
+from math import isfinite
 from typing import Any, Final
 
 import msgspec
@@ -141,6 +142,7 @@ def _signals(series: Mapping[str, wire.Series]) -> dict[str, SampleColumns]:
         raise TooLargeError(f"a message has at most {wire.MAX_SAMPLES} samples, got {total}")
     dt_us = np.fromiter(chain.from_iterable(one.dt_us for one in series.values()), np.int64, total)
     value = np.fromiter(chain.from_iterable(one.value for one in series.values()), np.float64, total)
+    value[np.isinf(value)] = np.nan
     parts = {}
     start = 0
     for path, size in zip(series, sizes, strict=True):
@@ -160,8 +162,13 @@ def _reading(ecu: str, standard: DtcStandard, body: wire.DtcBody) -> DtcReading:
         status=None if body.status is None else DtcStatus(body.status),
         occurrences=body.oc,
         at_us=body.at_us,
-        freeze_frame=body.freeze_frame or {},
+        freeze_frame=_measured(body.freeze_frame or {}),
     )
+
+
+def _measured(frame: dict[str, float]) -> dict[str, float]:
+    """What a freeze frame measured: MessagePack has words for what is no number."""
+    return {path: value for path, value in frame.items() if isfinite(value)}
 
 
 def _dtc(ecu: str, standard: DtcStandard, body: wire.DtcBody) -> Dtc:

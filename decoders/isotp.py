@@ -118,6 +118,7 @@ class _Listener:
         self.asked: dict[_Key, Request] = {(one.bus, one.wire_id, one.address): one for one in carry.requests}
         self.messages: list[IsoTpMessage] = []
         self.lost: Counter[str] = Counter()
+        self._calm_from_us, self._calm_until_us = 1, 0
 
     def carry(self) -> Carry:
         """What is unfinished."""
@@ -261,8 +262,13 @@ class _Listener:
             self.lost["replaced"] += 1
 
     def _make_room(self, t_us: int) -> None:
-        if len(self.open) >= self.max_sessions:
+        """Looks at what is open only where something can have expired since: floods cost one look."""
+        if len(self.open) < self.max_sessions:
+            return
+        if not self._calm_from_us <= t_us <= self._calm_until_us:
             self.expire(t_us)
+            self._calm_from_us = t_us
+            self._calm_until_us = min((one.last_us for one in self.open.values()), default=t_us) + N_CR_US
         if len(self.open) >= self.max_sessions:
             self.lost["too-many"] += 1
             del self.open[next(iter(self.open))]

@@ -1,29 +1,37 @@
 """What ISO-TP conversations leave unfinished at the end of a batch, as values and as bytes."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 from vehicle.errors import DecodeError
+
+U8 = Annotated[int, Meta(ge=0, le=0xFF)]
+U32 = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)]
+Moment = Annotated[int, Meta(ge=-(2**62), le=2**62)]
+FrameBytes = Annotated[int, Meta(ge=8, le=64)]
+Number = Annotated[int, Meta(ge=0, le=15)]
+Octets = Annotated[bytes, Meta(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
     """An unfinished payload."""
 
-    bus: int
-    wire_id: int
-    address: int | None
-    size_bytes: int
-    frame_bytes: int
+    bus: U8
+    wire_id: U32
+    address: U8 | None
+    size_bytes: U32
+    frame_bytes: FrameBytes
     """Of its first frame; all but the last one are as long."""
-    first_us: int
-    last_us: int
+    first_us: Moment
+    last_us: Moment
     """Of the newest frame of the conversation, flow control included."""
-    next_number: int
+    next_number: Number
     """Sequence number that comes next, 0 to 15."""
-    data: bytes
+    data: Octets
     request: bytes | None
 
 
@@ -31,11 +39,11 @@ class Session:
 class Request:
     """What a tester asked last on an identifier."""
 
-    bus: int
-    wire_id: int
-    address: int | None
-    t_us: int
-    data: bytes
+    bus: U8
+    wire_id: U32
+    address: U8 | None
+    t_us: Moment
+    data: Octets
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +61,15 @@ class Carry:
     def load(cls, dumped: bytes) -> "Carry":
         """What `dump` wrote. Raises `DecodeError`."""
         try:
-            return _CARRY.decode(dumped) if dumped else cls()
-        except msgspec.DecodeError as error:
+            carry = _CARRY.decode(dumped) if dumped else cls()
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise DecodeError(f"unfinished ISO-TP payloads that cannot be read: {error}") from error
+        for one in carry.sessions:
+            if len(one.data) >= one.size_bytes:
+                raise DecodeError(
+                    f"an unfinished payload of {one.size_bytes} bytes has less, got {len(one.data)}"
+                )
+        return carry
 
 
 _CARRY: Final = msgspec.msgpack.Decoder(Carry)

@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, overload
+from typing import Annotated, Final, overload
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from vehicle.errors import DecodeError
@@ -73,18 +74,25 @@ class TransportMessage:
     data: bytes
 
 
+U8 = Annotated[int, Meta(ge=0, le=0xFF)]
+U24 = Annotated[int, Meta(ge=0, le=0xFF_FFFF)]
+Size = Annotated[int, Meta(ge=1, le=MAX_TRANSPORTED_BYTES)]
+Moment = Annotated[int, Meta(ge=-(2**62), le=2**62)]
+Packet = Annotated[bytes, Meta(min_length=PACKET_BYTES, max_length=PACKET_BYTES)]
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """An unfinished transfer."""
 
-    bus: int
-    source_address: int
-    destination_address: int
-    pgn: int
-    size_bytes: int
-    last_us: int
+    bus: U8
+    source_address: U8
+    destination_address: U8
+    pgn: U24
+    size_bytes: Size
+    last_us: Moment
     """Of its newest frame."""
-    packets: dict[int, bytes]
+    packets: dict[U8, Packet]
     """Sequence number, from 1, to seven bytes."""
 
     @property
@@ -109,9 +117,16 @@ class Carry:
         if not dumped:
             return cls()
         try:
-            return cls(_SESSIONS.decode(dumped))
-        except msgspec.DecodeError as error:
+            sessions = _SESSIONS.decode(dumped)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise DecodeError(f"unfinished J1939 transfers that cannot be read: {error}") from error
+        for one in sessions:
+            numbers, last = one.packets.keys(), one.packets_needed
+            if len(numbers) >= last or not all(0 < number <= last for number in numbers):
+                raise DecodeError(
+                    f"an unfinished transfer lacks some of packets 1 to {last}, got {sorted(numbers)}"
+                )
+        return cls(sessions)
 
 
 _SESSIONS: Final = msgspec.msgpack.Decoder(tuple[Session, ...])
@@ -171,6 +186,7 @@ class _Listener:
         """By bus, source and destination, oldest first."""
         self.messages: list[TransportMessage] = []
         self.lost: Counter[str] = Counter()
+        self._calm_from_us, self._calm_until_us = 1, 0
 
     def manage(self, bus: int, can_id: int, t_us: int, payload: bytes) -> None:
         """One TP.CM frame: it opens, keeps alive or ends a transfer."""
@@ -184,7 +200,8 @@ class _Listener:
                 self.open[bus, destination, source] = replace(session, last_us=t_us)
         elif control == _ABORT:  # either side may
             for key in ((bus, source, destination), (bus, destination, source)):
-                if self.open.pop(key, None) is not None:
+                if self._alive(key, t_us) is not None:
+                    del self.open[key]
                     self.lost["aborted"] += 1
 
     def _begin(self, key: _Key, t_us: int, payload: bytes, *, is_broadcast: bool) -> None:
@@ -197,12 +214,20 @@ class _Listener:
         if self._alive(key, t_us) is not None:
             self.lost["replaced"] += 1
             del self.open[key]
-        if len(self.open) >= MAX_SESSIONS:
+        self._make_room(t_us)
+        self.open[key] = session
+
+    def _make_room(self, t_us: int) -> None:
+        """Looks at what is open only where something can have expired since: floods cost one look."""
+        if len(self.open) < MAX_SESSIONS:
+            return
+        if not self._calm_from_us <= t_us <= self._calm_until_us:
             self.expire(t_us)
+            self._calm_from_us = t_us
+            self._calm_until_us = min((one.last_us for one in self.open.values()), default=t_us) + T1_US
         if len(self.open) >= MAX_SESSIONS:
             self.lost["too-many"] += 1
             del self.open[next(iter(self.open))]
-        self.open[key] = session
 
     def receive(self, bus: int, can_id: int, t_us: int, message: int, payload: bytes) -> None:
         """One TP.DT frame: sequence number and seven bytes."""

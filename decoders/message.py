@@ -72,7 +72,7 @@ class SignalsMessage:
     kind: ClassVar[str] = "signals"
     envelope: Envelope
     signals: Mapping[str, SampleColumns]
-    """By VSS path, values in the catalogue's unit; NaN or infinite where there was no measurement."""
+    """By VSS path, values in the catalogue's unit; NaN where there was no measurement."""
 
     def __len__(self) -> int:
         return sum(len(dt_us) for dt_us, _ in self.signals.values())

@@ -166,25 +166,27 @@ def _list(
 
 def _snapshots(body: bytes, size_of: SizeOf | None) -> Iterator[KeptRecord]:
     """Records one behind the other: number, count of identifiers, identifiers with their data."""
-    while body:
-        if len(body) < 2:
-            raise TruncatedPayloadError("a snapshot record", needed_bytes=2, got_bytes=len(body))
-        end = _snapshot_end(body, size_of)
-        yield KeptRecord(body[0], body[1:end])
-        body = body[end:]
+    at = 0
+    while at < len(body):
+        if len(body) - at < 2:
+            raise TruncatedPayloadError("a snapshot record", needed_bytes=2, got_bytes=len(body) - at)
+        end = _snapshot_end(body, at, size_of)
+        yield KeptRecord(body[at], body[at + 1 : end])
+        at = end
 
 
-def _snapshot_end(body: bytes, size_of: SizeOf | None) -> int:
-    """Where the first record ends: behind its last identifier, or with the answer where that is not known."""
-    at = 2
-    for _ in range(body[1]):
+def _snapshot_end(body: bytes, start: int, size_of: SizeOf | None) -> int:
+    """Where a record ends: behind its last identifier, or with the answer where that is not known."""
+    at = start + 2
+    for _ in range(body[start + 1]):
         size = size_of(int.from_bytes(body[at : at + 2], "big")) if size_of and len(body) >= at + 2 else None
         if size is None:
             return len(body)
         at += 2 + size
         if at > len(body):
-            raise TruncatedPayloadError("a snapshot record", needed_bytes=at, got_bytes=len(body))
-    return at if body[1] else len(body)
+            needed, got = at - start, len(body) - start
+            raise TruncatedPayloadError("a snapshot record", needed_bytes=needed, got_bytes=got)
+    return at if body[start + 1] else len(body)
 
 
 def _extended(body: bytes) -> Iterator[KeptRecord]:

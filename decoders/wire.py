@@ -29,6 +29,8 @@ MAX_WIRE_BYTES: Final = 262_144
 MAX_INFLATED_BYTES: Final = 4 * 1024 * 1024
 MAX_DTC_BYTES: Final = 1024 * 1024
 """A `dtc` body is all small objects, each some twenty times its size once read."""
+MAX_DIAG_BYTES: Final = 262_144
+"""Every three bytes of a `diag` body may become a record of an identifier, every four a fault code."""
 MAX_FRAMES: Final = 65_536
 """In one `can` message: decoded, a frame may become several hundred bytes."""
 MAX_SAMPLES: Final = 262_144
@@ -38,6 +40,8 @@ MAX_ECUS: Final = 256
 MAX_DTCS: Final = 1_024
 MAX_ANSWERS: Final = 16_384
 VERSION: Final = 1
+_LIMITS: Final = {"dtc": MAX_DTC_BYTES, "diag": MAX_DIAG_BYTES}
+"""Inflated, by kind."""
 
 _SMALL_BODY_BYTES: Final = 1024 * 1024
 """Up to here a body cannot become large; beyond, its numbers are counted before they are read."""
@@ -170,7 +174,7 @@ def parse(kind: str, received: bytes) -> Body:
     if kind not in KINDS:
         raise UnknownKindError(f"kind is one of {', '.join(sorted(KINDS))}, got {kind!r}")
     body = _inflate(received)
-    limit = MAX_DTC_BYTES if kind == "dtc" else MAX_INFLATED_BYTES
+    limit = _LIMITS.get(kind, MAX_INFLATED_BYTES)
     if len(body) > limit:
         raise TooLargeError(f"a {kind} body has at most {limit} bytes, got {len(body)}")
     if not body:

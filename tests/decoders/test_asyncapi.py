@@ -59,7 +59,12 @@ def test_fields_types_ranges_and_what_is_required_are_those_of_the_structures(na
 def test_the_limits_in_its_sentences_are_those_of_the_code() -> None:
     schemas = asyncapi.document()["components"]["schemas"]
     head = schemas["Head"]["description"]
-    for limit in (envelope.MAX_WIRE_BYTES, envelope.MAX_INFLATED_BYTES, wire.MAX_DTC_BYTES):
+    for limit in (
+        envelope.MAX_WIRE_BYTES,
+        envelope.MAX_INFLATED_BYTES,
+        wire.MAX_DTC_BYTES,
+        wire.MAX_DIAG_BYTES,
+    ):
         assert str(limit) in head
     assert str(wire.MAX_FRAMES) in schemas["PackedCan"]["description"]
     assert str(wire.MAX_SAMPLES) in schemas["SignalsBody"]["description"]

@@ -1,4 +1,5 @@
 import json
+import math
 import random
 import subprocess
 import sys
@@ -77,7 +78,7 @@ def packed(kind: str, **changes: object) -> bytes:
 
 
 @given(message=messages(), plain=st.booleans(), compress=st.booleans())
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_every_message_comes_back_from_every_encoding(
     message: Message, *, plain: bool, compress: bool
 ) -> None:
@@ -85,13 +86,13 @@ def test_every_message_comes_back_from_every_encoding(
 
 
 @given(message=can_messages() | signals_messages() | dtc_messages())
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_both_encodings_mean_the_same(message: Message) -> None:
     assert decode(message.kind, encode(message)) == decode(message.kind, encode(message, as_json=True))
 
 
 @given(message=messages(), cut=st.floats(0, 1), flip=st.integers(0, 7), plain=st.booleans())
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_a_damaged_body_is_refused_with_a_reason_or_still_a_message(
     message: Message, *, cut: float, flip: int, plain: bool
 ) -> None:
@@ -103,7 +104,7 @@ def test_a_damaged_body_is_refused_with_a_reason_or_still_a_message(
 
 
 @given(kind=st.sampled_from(sorted(wire.KINDS)), body=st.binary(max_size=60))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_random_bytes_are_refused_with_a_reason(kind: str, body: bytes) -> None:
     assert reason_of(kind, body) != "malformed"
 
@@ -140,6 +141,19 @@ def test_signals_are_columns_and_null_is_no_measurement() -> None:
     assert np.isnan(value[1])
     assert len(message.signals["Vehicle.Empty"][0]) == 0
     assert len(message) == 2
+
+
+def test_words_for_what_is_no_number_are_no_measurements() -> None:
+    infinite = {"Vehicle.Speed": {"dt_us": [0, 1, 2], "value": [math.inf, -math.inf, math.nan]}}
+    assert reason_of("signals", as_json("signals", signals=infinite)) == "broken-json"
+    message = decode("signals", packed("signals", signals=infinite))
+    assert isinstance(message, SignalsMessage)
+    assert np.isnan(message.signals["Vehicle.Speed"][1]).all()
+    code = {"code": "P0301", "freeze_frame": {"Vehicle.Speed": 1.5, "A": math.nan, "B": math.inf}}
+    ecus = [{"ecu": "ecm", "standard": "j2012", "complete": True, "dtcs": [code]}]
+    frozen = decode("dtc", packed("dtc", ecus=ecus))
+    assert isinstance(frozen, DtcMessage)
+    assert frozen.ecus[0].readings[0].freeze_frame == {"Vehicle.Speed": 1.5}
 
 
 def test_codes_get_one_spelling() -> None:

@@ -3,6 +3,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -354,3 +355,24 @@ def test_the_car_cut_into_messages_of_any_size_says_the_same(data: st.DataObject
     drawn = kona.frames()
     cuts = sorted(data.draw(st.lists(st.integers(0, len(drawn)), max_size=100)))
     assert cut(drawn, cuts, kona.ADDRESSING) == cut(drawn, [], kona.ADDRESSING)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"size_bytes": 6}, {"frame_bytes": 7}, {"next_number": 16}, {"data": b""}, {"last_us": 2**63}]
+)
+def test_payloads_that_cannot_be_are_not_carried_on(changes: dict[str, object]) -> None:
+    good = {
+        "bus": 0,
+        "wire_id": ENGINE,
+        "address": None,
+        "size_bytes": 20,
+        "frame_bytes": 8,
+        "first_us": 0,
+        "last_us": 0,
+        "next_number": 1,
+        "data": b"\x62\1\2\3\4\5",
+        "request": None,
+    }
+    assert len(Carry.load(msgspec.msgpack.encode({"sessions": [good]})).sessions) == 1
+    with pytest.raises(DecodeError, match="unfinished"):
+        Carry.load(msgspec.msgpack.encode({"sessions": [good | changes]}))

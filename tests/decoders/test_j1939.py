@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -120,6 +121,12 @@ def test_an_opening_that_does_not_add_up_opens_nothing(payload: bytes) -> None:
     assert found.lost == {"malformed": 1}
 
 
+def test_an_abort_that_comes_too_late_finds_a_transfer_that_timed_out() -> None:
+    begun = transfer(0, 0x11, 0xFECA, bytes(20))[:2]
+    abort = Frame(CM | 0x11 << 8, bytes([255, 3, 0xFF, 0xFF, 0xFF, 0xCA, 0xFE, 0]), 10_000_000)
+    assert heard([*begun, abort]).lost == {"timed-out": 1}
+
+
 def test_frames_of_eleven_bits_are_no_transport() -> None:
     plain = [Frame(one.wire_id & 0x7FF, one.payload) for one in transfer(0, EVERYONE, 0xFECA, bytes(9))]
     assert heard(plain) == j1939.Reassembled([], Carry(), {})
@@ -218,3 +225,31 @@ def test_arrays_of_identifiers_mean_what_each_does(can_ids: list[int]) -> None:
     array = np.array(can_ids, np.uint32)
     assert pgn(array).tolist() == [pgn(one) for one in can_ids]
     assert source_address(array).tolist() == [source_address(one) for one in can_ids]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"packets": {0: bytes(7)}},
+        {"packets": {4: bytes(7)}},
+        {"packets": {1: bytes(6)}},
+        {"packets": {1: bytes(7), 2: bytes(7), 3: bytes(7)}},
+        {"size_bytes": 0},
+        {"size_bytes": 1786},
+        {"bus": -1},
+        {"last_us": 2**63},
+    ],
+)
+def test_transfers_that_cannot_be_are_not_carried_on(changes: dict[str, object]) -> None:
+    good = {
+        "bus": 0,
+        "source_address": 0,
+        "destination_address": EVERYONE,
+        "pgn": 0xFECA,
+        "size_bytes": 20,
+        "last_us": 0,
+        "packets": {1: bytes(7)},
+    }
+    assert len(Carry.load(msgspec.msgpack.encode([good])).sessions) == 1
+    with pytest.raises(DecodeError, match="unfinished"):
+        Carry.load(msgspec.msgpack.encode([good | changes]))
