@@ -94,7 +94,7 @@ class _Day:
         decoded = await asyncio.to_thread(
             admitted.decode, batch, _NO_SAMPLES, len(batch), self._again.lexicon
         )
-        first_us, last_us = portion[0].t0_us, portion[-1].t0_us
+        first_us, last_us = portion[0].t0_us, _last_frame_us(batch)
         before = await stored_rows.of_messages(
             self._conn, self._vehicle.id, batch.keys, since_us=first_us, until_us=last_us
         )
@@ -171,6 +171,13 @@ def _batch(vehicle: VehicleRef, portion: Sequence[RawFrames], codebook: Codebook
         messages=asking,
         keys=raw_frames.keys_of(portion),
         location_allowed=np.full(len(portion), vehicle.location_allowed, dtype=np.bool_),
+    )
+
+
+def _last_frame_us(batch: Admitted) -> int:
+    messages = [one.arrived.message for one in batch.messages]
+    return max(
+        one.envelope.t0_us + int(one.dt_us.max(initial=0)) for one in messages if isinstance(one, CanMessage)
     )
 
 

@@ -11,7 +11,7 @@ from typing import Final, LiteralString
 
 from psycopg import sql
 
-from store import arrays
+from store import arrays, stored_rows
 from store.messages import MessageKeys
 from store.pool import Connection
 
@@ -19,13 +19,13 @@ DROP_SEGMENTS: Final = """
     delete from segment s
     using unnest(%(boot)s, %(life)s, %(seq)s) as k (boot, life, seq)
     where s.vehicle_id = %(vehicle_id)s and s.boot = k.boot and s.life = k.life and s.seq = k.seq
-      and s.at between %(since)s::timestamptz - interval '1 day' and %(until)s::timestamptz + interval '1 day'
+      and s.at between %(since)s::timestamptz - %(margin)s and %(until)s::timestamptz + %(margin)s
 """
 RENAME_SEGMENTS: Final = """
     update segment s set codebook_id = %(book)s
     from unnest(%(boot)s, %(life)s, %(seq)s) as k (boot, life, seq)
     where s.vehicle_id = %(vehicle_id)s and s.boot = k.boot and s.life = k.life and s.seq = k.seq
-      and s.at between %(since)s::timestamptz - interval '1 day' and %(until)s::timestamptz + interval '1 day'
+      and s.at between %(since)s::timestamptz - %(margin)s and %(until)s::timestamptz + %(margin)s
 """
 RENAME_FRAMES: Final = """
     update raw_frame r set codebook_id = %(book)s
@@ -43,11 +43,10 @@ DROP_FRAMES: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """When the messages of a portion began, first and last."""
+    """From the first message's beginning to the last frame of all, both included."""
 
     since: datetime
     until: datetime
-    """Included."""
 
 
 async def drop_segments(conn: Connection, keys: MessageKeys, span: Span) -> None:
@@ -82,6 +81,7 @@ async def _of_messages(
                 "since": span.since,
                 "until": span.until,
                 "book": book,
+                "margin": stored_rows.MARGIN,
             },
         )
 

@@ -21,6 +21,9 @@ _VALUE_BYTES: Final = 12
 _MESSAGE: Final = timedelta(days=1)
 """A message spans a day at most (see `segment`), so this bounds the chunks that are read."""
 
+MARGIN: Final = timedelta(minutes=10)
+"""A value may be dated by a frame of the message before, where its payload took several, seconds apart."""
+
 OF_MESSAGES: Final = """
     select k.number, (extract(epoch from s.at) * 1000000)::bigint,
            array_send(s.signal), array_send(s.samples), array_send(s.dt_us), array_send(s.value)
@@ -28,7 +31,7 @@ OF_MESSAGES: Final = """
     join unnest(%(boot)s, %(life)s, %(seq)s) with ordinality as k (boot, life, seq, number)
         using (boot, life, seq)
     where s.vehicle_id = %(vehicle_id)s
-      and s.at between %(since)s::timestamptz - interval '1 day' and %(until)s::timestamptz + interval '1 day'
+      and s.at between %(since)s::timestamptz - %(margin)s and %(until)s::timestamptz + %(margin)s
     order by k.number, s.at
 """
 SPANNING: Final = """
@@ -51,7 +54,10 @@ _Row = tuple[int, int, bytes, bytes, bytes, bytes]
 async def of_messages(
     conn: Connection, vehicle_id: int, keys: MessageKeys, *, since_us: int, until_us: int
 ) -> SignalRows:
-    """Values of messages of a vehicle that began in a span; `rows.message` counts as `keys` does."""
+    """Values of CAN messages of a vehicle; `rows.message` counts as `keys` does.
+
+    The span reaches from the first message's beginning to the last frame of all.
+    """
     async with arrays.cursor(conn) as cur:
         await cur.execute(
             OF_MESSAGES,
@@ -62,6 +68,7 @@ async def of_messages(
                 "seq": arrays.int8s(keys.seq),
                 "since": at_of(since_us),
                 "until": at_of(until_us),
+                "margin": MARGIN,
             },
             binary=True,
         )

@@ -136,9 +136,9 @@ def _tell(report: "RedecodeReport", catalogue: "Catalogue") -> None:
         table = Table(
             title=f"{report.codebook} {report.to_version[:12]}", box=box.SIMPLE_HEAD, pad_edge=False
         )
-        table.add_column("signal, largest change", overflow="fold", min_width=28)
+        table.add_column("signal, largest change", overflow="fold", min_width=24)
         for heading in ("before", "after", "added", "removed", "changed"):
-            table.add_column(heading, justify="right", no_wrap=True)
+            table.add_column(heading, justify="right", overflow="fold")
         for line in lines:
             change = line.change
             numbers = (change.before_n, change.after_n, change.added_n, change.removed_n, change.changed_n)
