@@ -11,7 +11,7 @@ from decoders.codebook import Codebook
 from decoders.gbt32960 import alarms, signals
 from decoders.gbt32960.report import Report, without_position
 from decoders.message import CanMessage
-from ingest import samples
+from ingest import odometers, samples
 from ingest.judging import Asking
 from ingest.lexicon import Lexicon
 from ingest.packets import PacketMessage
@@ -21,6 +21,7 @@ from store.raw_frames import RawFrames
 from store.raw_packets import RawPacket
 from vehicle.dtc import DtcReport
 from vehicle.frame import FrameBatch, SignalRows
+from vehicle.odometer import OdometerSamples
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class Decoded:
     """Frames of vehicles that speak J1939, by message and time; for transport and fault codes."""
     hidden: dict[int, NDArray[np.bool_]]
     """Message number to a mask of frames that carry positions which must not be stored."""
+    odometer: OdometerSamples = field(default_factory=lambda: odometers.together([]))
+    """Odometer readings with who counted them."""
     unknown_frames: int = 0
     short_frames: int = 0
     no_measurement: int = 0
@@ -95,11 +98,12 @@ def decode(batch: Admitted, values: Samples, arrived_n: int, lexicon: Lexicon) -
     index[[one.index for one in batch.messages]] = np.arange(len(batch), dtype=np.int32)
     parts = [samples.renumbered(values.rows, index)]
     decoded = Decoded(parts[0], frames.join([], []), {}, out_of_range=values.out_of_range)
-    speaking_j1939 = []
+    speaking_j1939, in_frames = [], {}
     for codebook, numbers in _by_codebook(batch).items():
         book = lexicon.codebooks.by_name(codebook)
         joined = frames.join([_can(batch, number) for number in numbers], numbers)
         found = can.decode(joined, book)
+        in_frames[len(parts)] = odometers.of_frames(found, joined, lexicon, speaks_j1939=book.matches_pgn)
         parts.append(found.rows)
         decoded.unknown_frames += sum(found.unknown_ids.values())
         decoded.short_frames += found.short_frames
@@ -109,6 +113,13 @@ def decode(batch: Admitted, values: Samples, arrived_n: int, lexicon: Lexicon) -
         if book.matches_pgn:
             speaking_j1939.append(_in_time(joined))
     parts.append(_read_packets(batch, decoded, lexicon))
+    kinds = [one.arrived.message.kind for one in batch.messages]
+    decoded.odometer = odometers.together(
+        [
+            in_frames[place] if place in in_frames else odometers.of_rows(part, kinds, lexicon)
+            for place, part in enumerate(parts)
+        ]
+    )
     rows = samples.together([part for part in parts if len(part)])
     hidden = lexicon.is_position[rows.signal] & ~batch.location_allowed[rows.message]
     decoded.rows = samples.pick(rows, ~hidden) if hidden.any() else rows

@@ -17,12 +17,13 @@ from ingest.metrics import Tally
 from ingest.reading import Arrived
 from ingest.refusal import Refusal
 from ingest.samples import Samples
-from maintenance import daily
+from maintenance import daily, odometer_days
 from store import (
     codebooks,
     days,
     latest,
     messages,
+    odometers,
     raw_frames,
     raw_packets,
     rejects,
@@ -100,6 +101,10 @@ async def write(
     zone_of, zones = _zones(batch, lexicon)
     features = daily.feature_days(decoded.rows, batch.keys.vehicle_id, zone_of, zones, lexicon.daily)
     await days.merge(conn, features, known_at=at_of(int(batch.known_us.max())))
+    shown = odometer_days.odometer_days(
+        decoded.odometer, decoded.rows, lexicon.daily.speed, batch.keys.vehicle_id, zone_of, zones
+    )
+    await odometers.merge(conn, shown, known_at=at_of(int(batch.known_us.max())))
     heard = await sessions.listen(conn, batch, decoded.j1939)
     tally.report_runs += await diagnosis.store(conn, batch, heard, decoded.reports, lexicon)
     await _touch(conn, batch, decoded, zone_of, zones)

@@ -2,6 +2,7 @@
 
 Every column merges the same in any order and any split of the messages, so that late and doubled
 batches change the right day and nothing else. The ledger sees to it that a message counts once.
+What odometers showed is kept apart, per source: see `maintenance.odometer_days`.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from vehicle.signal import Catalogue
 from vehicle.units import Unit, conversion
 
 ODOMETER: Final = "Vehicle.TraveledDistance"
+HIGH_RESOLUTION: Final = "Vehicle.X-Odo.HighResolutionDistance"
+SPEED: Final = "Vehicle.Speed"
 CRANKING: Final = "Vehicle.X-Odo.LowVoltageBattery.CrankingVoltage"
 REST: Final = "Vehicle.X-Odo.LowVoltageBattery.RestVoltage"
 AMBIENT: Final = "Vehicle.Exterior.AirTemperature"
@@ -28,7 +31,6 @@ ENGINE_HOURS: Final = "Vehicle.Powertrain.CombustionEngine.EngineHours"
 
 _DAY_BITS: Final = 32
 """A vehicle and a day share one sort key: the vehicle's number above, the day below."""
-_NO_US: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,11 @@ class DailySignals:
     """The catalogue's numbers of the signals that the features read."""
 
     odometer: int
+    high_resolution: int
+    """The odometer of an ECU that counts finer, with a path of its own."""
     odometer_per_km: float
-    """Stored odometer units in a kilometre; dividing by it is exact where multiplying would round."""
+    """Stored units in a kilometre, of both; dividing by it is exact where multiplying would round."""
+    speed: int
     cranking: int
     rest: int
     ambient: int
@@ -49,11 +54,16 @@ class DailySignals:
     def of(cls, catalogue: Catalogue) -> "DailySignals":
         """Look the signals up. Raises `CatalogueError` where one is missing or measures something else."""
         factor, _ = conversion(Unit.KILOMETER, catalogue.of(ODOMETER).unit)
-        for path, unit in ((CRANKING, Unit.VOLT), (REST, Unit.VOLT), (AMBIENT, Unit.CELSIUS)):
+        for path, unit in (
+            (HIGH_RESOLUTION, catalogue.of(ODOMETER).unit), (SPEED, Unit.KM_PER_HOUR),
+            (CRANKING, Unit.VOLT), (REST, Unit.VOLT), (AMBIENT, Unit.CELSIUS),
+        ):  # fmt: skip
             conversion(catalogue.of(path).unit, unit)
         return cls(
             odometer=catalogue.of(ODOMETER).number,
+            high_resolution=catalogue.of(HIGH_RESOLUTION).number,
             odometer_per_km=factor,
+            speed=catalogue.of(SPEED).number,
             cranking=catalogue.of(CRANKING).number,
             rest=catalogue.of(REST).number,
             ambient=catalogue.of(AMBIENT).number,
@@ -79,15 +89,9 @@ def feature_days(
         return empty()
     keys, group = _vehicle_days(rows, vehicle_id, zone, zones)
     values = _Grouped(rows, group, len(keys))
-    first_km, first_us = values.ends(signals.odometer, last=False)
-    last_km, last_us = values.ends(signals.odometer, last=True)
     return FeatureDays(
         vehicle_id=keys >> _DAY_BITS,
         day=(keys & ((1 << _DAY_BITS) - 1)).astype(np.int32),
-        odometer_first_km=first_km / signals.odometer_per_km,
-        odometer_first_us=first_us,
-        odometer_last_km=last_km / signals.odometer_per_km,
-        odometer_last_us=last_us,
         starts_n=values.count(signals.cranking),
         crank_min_v=values.lowest(signals.cranking),
         rest_v=values.highest(signals.rest),
@@ -105,15 +109,9 @@ def merge(one: FeatureDays, other: FeatureDays) -> FeatureDays:
     """Both together; the same whichever comes first. What the store does row by row in SQL."""
     keys, group = np.unique(np.concatenate([_key(one), _key(other)]), return_inverse=True)
     joined = _Merging(one, other, group.reshape(-1), len(keys))
-    first_km, first_us = joined.ends("odometer_first", last=False)
-    last_km, last_us = joined.ends("odometer_last", last=True)
     return FeatureDays(
         vehicle_id=keys >> _DAY_BITS,
         day=(keys & ((1 << _DAY_BITS) - 1)).astype(np.int32),
-        odometer_first_km=first_km,
-        odometer_first_us=first_us,
-        odometer_last_km=last_km,
-        odometer_last_us=last_us,
         starts_n=joined.total("starts_n").astype(np.int32),
         crank_min_v=joined.extreme("crank_min_v", np.fmin),
         rest_v=joined.extreme("rest_v", np.fmax),
@@ -132,7 +130,6 @@ def empty() -> FeatureDays:
     f, us = np.zeros(0), np.zeros(0, dtype=np.int64)
     return FeatureDays(
         vehicle_id=us, day=np.zeros(0, dtype=np.int32),
-        odometer_first_km=f, odometer_first_us=us, odometer_last_km=f, odometer_last_us=us,
         starts_n=np.zeros(0, dtype=np.int32), crank_min_v=f, rest_v=f, ambient_min_degc=f,
         ambient_max_degc=f, coolant_max_degc=f, oil_life_pct=f, engine_min_h=f, engine_max_h=f,
         samples_n=us,
@@ -148,12 +145,12 @@ def _vehicle_days(
     """
     starts = np.flatnonzero(np.diff(rows.message, prepend=-1))
     message = rows.message[starts]
-    first = _local_days(np.minimum.reduceat(rows.t_us, starts), zone[message], zones)
-    last = _local_days(np.maximum.reduceat(rows.t_us, starts), zone[message], zones)
+    first = local_days_of(np.minimum.reduceat(rows.t_us, starts), zone[message], zones)
+    last = local_days_of(np.maximum.reduceat(rows.t_us, starts), zone[message], zones)
     of_message = (vehicle_id[message] << _DAY_BITS) | first
     counts = np.diff(starts, append=len(rows))
     across = np.flatnonzero(np.repeat(first != last, counts))
-    across_day = _local_days(rows.t_us[across], zone[rows.message[across]], zones)
+    across_day = local_days_of(rows.t_us[across], zone[rows.message[across]], zones)
     of_row = (vehicle_id[rows.message[across]] << _DAY_BITS) | across_day
     keys, number = np.unique(np.concatenate([of_message, of_row]), return_inverse=True)
     number = number.reshape(-1)
@@ -170,9 +167,10 @@ def _without_unused(
     return keys[used], (np.cumsum(used) - 1)[group]
 
 
-def _local_days(
+def local_days_of(
     t_us: NDArray[np.int64], zone: NDArray[np.int64], zones: Sequence[ZoneInfo]
 ) -> NDArray[np.int64]:
+    """The local day of each moment, each in its own zone (an index into `zones`)."""
     day = np.empty(len(t_us), dtype=np.int64)
     for number, place in enumerate(zones):
         here = zone == number
@@ -196,11 +194,6 @@ class _Grouped:
 
     def count(self, signal: int) -> NDArray[np.int32]:
         return np.bincount(self.group[self.rows.signal == signal], minlength=self.n).astype(np.int32)
-
-    def ends(self, signal: int, *, last: bool) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Value and time of the first or last sample of each day."""
-        mine = np.flatnonzero(self.rows.signal == signal)
-        return _ends(self.group[mine], self.rows.t_us[mine], self.rows.value[mine], self.n, last=last)
 
     def _extreme(self, signal: int, pick: np.ufunc) -> NDArray[np.float64]:
         mine = self.rows.signal == signal
@@ -228,25 +221,8 @@ class _Merging:
         pick.at(out, self.group, self._both(column))
         return out
 
-    def ends(self, name: str, *, last: bool) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        km, at = self._both(f"{name}_km"), self._both(f"{name}_us")
-        there = ~np.isnan(km)
-        return _ends(self.group[there], at[there], km[there], self.n, last=last)
-
     def _both(self, column: str) -> NDArray[Any]:
         return np.concatenate([getattr(self.one, column), getattr(self.other, column)])
-
-
-def _ends(
-    group: NDArray[np.int64], t_us: NDArray[np.int64], value: NDArray[np.float64], n: int, *, last: bool
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    km, at = np.full(n, np.nan), np.full(n, _NO_US, dtype=np.int64)
-    order = np.lexsort((value, t_us, group))
-    if not last:
-        order = order[::-1]
-    km[group[order]] = value[order]  # of equal indices the last one written stays
-    at[group[order]] = t_us[order]
-    return km, at
 
 
 def _key(days: FeatureDays) -> NDArray[np.int64]:

@@ -62,6 +62,78 @@ class DayColumns:
 _MEASURED = tuple(name for name in DayColumns.__dataclass_fields__ if name != "day")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceDays:
+    """What one source of odometer readings showed: one row per local day, arrays of length n, NaN missing.
+
+    Moments are microseconds since 1970 UTC, whole numbers below 2^53.
+    """
+
+    source: int
+    """As `vehicle.odometer` numbers them."""
+    day: NDArray[np.int32]
+    first_km: NDArray[np.float64]
+    first_us: NDArray[np.float64]
+    low_km: NDArray[np.float64]
+    low_us: NDArray[np.float64]
+    high_km: NDArray[np.float64]
+    high_us: NDArray[np.float64]
+    last_km: NDArray[np.float64]
+    last_us: NDArray[np.float64]
+    within_m: NDArray[np.float64]
+    """What the counter rose inside messages whose speed is known throughout, metres; 0 unknown."""
+    speed_m: NDArray[np.float64]
+    """The speed of those messages, integrated."""
+    glitches_n: NDArray[np.float64]
+    """Start-up glitches left out on arrival; of the first of them:"""
+    glitch_us: NDArray[np.float64]
+    glitch_km: NDArray[np.float64]
+    settled_km: NDArray[np.float64]
+
+    @classmethod
+    def build(cls, source: int, day: ArrayLike, **columns: ArrayLike) -> "SourceDays":
+        """Columns by name; absent ones are missing, readings without a time count as taken at noon UTC.
+
+        Raises `ValueError` on an unknown name or a column of another length.
+        """
+        days = np.asarray(day, dtype=np.int32).reshape(-1)
+        unknown = set(columns) - set(_SHOWN)
+        if unknown:
+            raise ValueError(f"source columns are {', '.join(_SHOWN)}; got {', '.join(sorted(unknown))}")
+        order = np.argsort(days, kind="stable")
+        filled: dict[str, NDArray[np.float64]] = {}
+        for name in _SHOWN:
+            missing = 0.0 if name in _COUNTED else np.nan
+            column = np.asarray(columns.get(name, np.full(len(days), missing)), dtype=np.float64).reshape(-1)
+            if len(column) != len(days):
+                raise ValueError(f"{name} has {len(column)} values for {len(days)} days")
+            filled[name] = column[order]
+        days = days[order]
+        noon_us = days.astype(np.float64) * DAY_US + _NOON_US
+        for name in ("first_us", "low_us", "high_us", "last_us"):
+            filled[name] = np.where(np.isnan(filled[name]), noon_us, filled[name])
+        return cls(source=source, day=days, **filled)
+
+    @classmethod
+    def of(cls, days: DayColumns, source: int = 0) -> "SourceDays":
+        """The odometer of daily columns, as one source."""
+        return cls.build(
+            source,
+            days.day,
+            first_km=days.odometer_first_km,
+            first_us=days.odometer_first_us,
+            last_km=days.odometer_last_km,
+            last_us=days.odometer_last_us,
+        )
+
+    def __len__(self) -> int:
+        return len(self.day)
+
+
+_SHOWN = tuple(name for name in SourceDays.__dataclass_fields__ if name not in {"source", "day"})
+_COUNTED = frozenset({"within_m", "speed_m", "glitches_n"})
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """One workshop visit."""
@@ -100,5 +172,7 @@ class VehicleInput:
     days: DayColumns = field(default_factory=lambda: DayColumns.build([]))
     visits: tuple[Visit, ...] = ()
     plan: tuple[PlanItem, ...] = ()
+    odometers: tuple[SourceDays, ...] = ()
+    """Every source of odometer readings; empty: the readings in `days` are the only ones."""
     last_seen_us: int | None = None
     """Newest event time of any message."""

@@ -1,67 +1,26 @@
-"""Odometer cleaning: which readings count, what they add up to, and which are quarantined.
+"""The true odometer of a vehicle out of all its sources: one wins, the others fill in what it did not tell.
 
-The counter of a car rises, but readings fall (jitter, rollover, a new instrument cluster) and jump (garbage,
-a reprogrammed cluster). What contradicts the readings before it is quarantined; only when three readings
-over two days agree with each other is the instrument believed to have changed, and a new epoch begins.
+True kilometres are what was shown, in kilometres, plus the offset of the epoch. Everything is decided anew
+from all readings in event order, so that the order in which they came cannot matter.
 """
 
-import math
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from maintenance.inputs import DAY_US, VehicleInput
-from maintenance.readings import Readings, gather
+from maintenance import counter, trips
+from maintenance.anomaly import EXCHANGES, LIMITS, Anomaly, AnomalyKind, OdometerLimits
+from maintenance.inputs import SourceDays, VehicleInput, Visit
+from maintenance.readings import Readings, gather, written
+from vehicle import odometer as sources
 
-_HOUR_US: Final = 3_600_000_000
-_EARLIEST_OFFSET_US: Final = -14 * _HOUR_US  # a local day begins at most 14 h before the same day in UTC
-_LATEST_OFFSET_US: Final = DAY_US + 12 * _HOUR_US
-
-
-class AnomalyKind(StrEnum):
-    """Why a reading does not count."""
-
-    NO_MEASUREMENT = "odometer-no-measurement"
-    OUTSIDE_ITS_DAY = "odometer-outside-its-day"
-    FALL = "odometer-fall"
-    JUMP = "odometer-jump"
-    VISIT = "odometer-visit"
-    """A reading somebody wrote down at a workshop contradicts the car's own."""
-    REPLACED = "odometer-replaced"
-    """No quarantine: from here on the instrument counts from another number."""
-
-
-@dataclass(frozen=True, slots=True)
-class Anomaly:
-    """One reading that does not count, or the start of a new epoch."""
-
-    kind: AnomalyKind
-    at_us: int
-    before_km: float | None
-    """The reading it was held against."""
-    after_km: float | None
-    """The reading itself, as shown; None where it is no number."""
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class OdometerLimits:
-    """What a counter can do."""
-
-    most_kmh: float = 180.0
-    most_km_per_d: float = 2500.0
-    """Over any longer while: two drivers taking turns at 85 km/h stay below 2,100."""
-    jitter_km: float = 5.0
-    most_km: float = 5_000_000.0
-    stable_readings: int = 3
-    """So many readings that agree with each other outweigh what came before."""
-    source: str = "invented: no car drives farther, no odometer jitters more"
-
-
-LIMITS: Final = OdometerLimits()
+WRITTEN: Final = -1
+"""The source of a reading that a workshop wrote down."""
+_QUALIFIES_D: Final = 3
+"""A source must have told the odometer on so many days to win over one that has."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,215 +28,276 @@ class Odometer:
     """The readings that count, of one vehicle, arrays of length m."""
 
     day: NDArray[np.int32]
+    at_us: NDArray[np.int64]
     km: NDArray[np.float64]
     """Kilometres driven since the car was new, over all epochs; never falls."""
     shown_km: NDArray[np.float64]
+    """What the source that wins shows, in km; where another fills in, what it would show."""
+    source: NDArray[np.int16]
+    """Who told it; `WRITTEN` for a workshop."""
+    ratio: NDArray[np.float64]
+    """Kilometres per kilometre shown: 1 unless the source tells another unit than it should."""
+    epoch: NDArray[np.int32]
     used: NDArray[np.bool_]
-    """Per reading that was given (length n >= m): whether it counts."""
+    """Per reading of the source that wins (length n >= what it has in m): whether it counts."""
     anomalies: tuple[Anomaly, ...]
 
     def __len__(self) -> int:
         return len(self.day)
 
 
-def of_vehicle(vehicle: VehicleInput, as_of_day: int) -> Odometer:
+def of_vehicle(vehicle: VehicleInput, as_of_day: int, limits: OdometerLimits = LIMITS) -> Odometer:
     """The cleaned odometer of one vehicle as it was known at the end of a local day."""
-    return clean(gather(vehicle.days, vehicle.visits, as_of_day=as_of_day))
+    given = vehicle.odometers or (SourceDays.of(vehicle.days),)
+    ranked = sorted(given, key=lambda one: sources.rank(one.source))
+    if len(ranked) == 1:
+        return _of_source(ranked[0], vehicle, vehicle.visits, as_of_day, limits)
+    alone = [_of_source(one, vehicle, (), as_of_day, limits) for one in ranked]
+    best = _best(alone)
+    chosen = _of_source(ranked[best], vehicle, vehicle.visits, as_of_day, limits)
+    for place, other in enumerate(alone):
+        if place != best:
+            chosen = _joined(chosen, other, limits)
+    return chosen
 
 
 def clean(readings: Readings, limits: OdometerLimits = LIMITS) -> Odometer:
-    """Tell the readings that count from those that do not.
-
-    A run without any contradiction, which is nearly every vehicle, is accepted in one vectorised look.
-    """
-    held_km = np.maximum.accumulate(readings.shown_km)
-    if _is_plain(readings, held_km, limits):
-        used = np.ones(len(readings), dtype=np.bool_)
-        return Odometer(readings.day, held_km, readings.shown_km, used, ())
-    fold = _Fold(readings, limits)
-    for index in range(len(readings)):
-        fold.take(index)
-    return fold.finish()
+    """One counter whose speed is not known: the readings that count."""
+    return _cleaned(SourceDays.build(sources.UNTOLD, []), readings, (), np.inf, limits)
 
 
-def _is_plain(readings: Readings, held_km: NDArray[np.float64], limits: OdometerLimits) -> bool:
-    """Whether `_Fold` would accept everything; `held_km` is the highest reading so far."""
-    km, at_us = readings.shown_km, readings.at_us
-    if not (np.isfinite(km).all() and _is_in_its_day(readings.day, at_us).all()):
-        return False
-    if len(km) > 0 and (km.min() < 0.0 or held_km[-1] > limits.most_km):
-        return False
-    step_km, step_h = km[1:] - held_km[:-1], np.diff(at_us) / _HOUR_US
-    most_km = np.minimum(limits.most_kmh * step_h, limits.most_km_per_d * np.maximum(step_h / 24.0, 1.0))
-    return bool(
-        np.all(step_km > -limits.jitter_km)
-        and np.all(step_h >= 0.0)
-        and np.all(step_km <= most_km + limits.jitter_km)
+def _of_source(
+    days: SourceDays, vehicle: VehicleInput, visits: Sequence[Visit], as_of_day: int, limits: OdometerLimits
+) -> Odometer:
+    readings = gather(days, visits, as_of_day=as_of_day)
+    first_most_km = np.inf
+    if vehicle.built_day is not None and len(readings):
+        age_d = max(0, int(readings.day[0]) - vehicle.built_day) + 1
+        first_most_km = limits.first_km + limits.most_km_per_d * age_d
+    told = written(visits, as_of_day)
+    found = _cleaned(days, readings, told, first_most_km, limits)
+    return replace(found, anomalies=_sorted([*found.anomalies, *_start_ups(days, as_of_day)]))
+
+
+def _cleaned(
+    days: SourceDays,
+    readings: Readings,
+    told: Sequence[tuple[int, float]],
+    first_most_km: float,
+    limits: OdometerLimits,
+) -> Odometer:
+    judged = trips.judge(days, readings, limits)
+    if judged is None:
+        counted = counter.count(
+            readings, written=told, first_most_km=first_most_km, source=days.source, limits=limits
+        )
+        return _odometer(days.source, readings, counted, None, ())
+    scaled = Readings(readings.day, readings.at_us, readings.shown_km * judged.ratio, readings.is_visit)
+    moving = np.flatnonzero(~judged.is_frozen)
+    counted = counter.count(
+        Readings(*(getattr(scaled, name)[moving] for name in ("day", "at_us", "shown_km", "is_visit"))),
+        written=told,
+        most_km=judged.most_km[moving],
+        first_most_km=first_most_km,
+        source=days.source,
+        limits=limits,
+    )
+    counted = replace(counted, place=moving[counted.place])
+    return _odometer(days.source, scaled, counted, judged.ratio, judged.anomalies)
+
+
+def _odometer(
+    source: int,
+    readings: Readings,
+    counted: counter.Counted,
+    ratio: NDArray[np.float64] | None,
+    anomalies: Sequence[Anomaly],
+) -> Odometer:
+    place = counted.place
+    used = np.zeros(len(readings), dtype=np.bool_)
+    used[place] = True
+    return Odometer(
+        day=readings.day[place],
+        at_us=readings.at_us[place],
+        km=counted.km,
+        shown_km=readings.shown_km[place],
+        source=np.where(readings.is_visit[place], WRITTEN, source).astype(np.int16),
+        ratio=np.ones(len(place)) if ratio is None else ratio[place],
+        epoch=counted.epoch,
+        used=used,
+        anomalies=_sorted([*counted.anomalies, *anomalies]),
     )
 
 
-def _is_in_its_day(day: NDArray[np.int32], at_us: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether a moment can lie on a local day, in any time zone."""
-    since_us = at_us - day.astype(np.int64) * DAY_US
-    return (since_us >= _EARLIEST_OFFSET_US) & (since_us < _LATEST_OFFSET_US)
-
-
-class _Fold:
-    """The slow path: one reading after the other, with those in doubt kept aside."""
-
-    def __init__(self, readings: Readings, limits: OdometerLimits) -> None:
-        self._day: list[int] = readings.day.tolist()
-        self._at_us: list[int] = readings.at_us.tolist()
-        self._shown: list[float] = readings.shown_km.tolist()
-        self._is_visit: list[bool] = readings.is_visit.tolist()
-        self._inside: list[bool] = _is_in_its_day(readings.day, readings.at_us).tolist()
-        self._readings = readings
-        self._limits = limits
-        self._kept: list[int] = []
-        self._km: list[float] = []
-        self._offset: list[float] = []
-        self._doubted: list[int] = []
-        self._anomalies: list[Anomaly] = []
-
-    def take(self, index: int) -> None:
-        """The next reading."""
-        shown = self._shown[index]
-        if not (0.0 <= shown <= self._limits.most_km):
-            self._report(AnomalyKind.NO_MEASUREMENT, index, "an odometer shows 0 to 5 million km")
-        elif not self._inside[index]:
-            self._report(
-                AnomalyKind.OUTSIDE_ITS_DAY, index, "its time lies outside the day it was stored under"
-            )
-        elif not self._kept:
-            self._keep(index, offset=0.0)
-        elif self._follows(index):
-            self._drop_doubted()
-            self._keep(index, offset=self._offset[-1])
-        elif self._is_visit[index]:
-            self._report(AnomalyKind.VISIT, index, "written at a visit, against the car's own readings")
-        elif self._doubted and self._agrees(self._doubted[-1], index):
-            self._doubted.append(index)
-            self._settle()
-        else:
-            self._contradiction(index)
-
-    def finish(self) -> Odometer:
-        """What counts, once all readings have been taken."""
-        self._drop_doubted()
-        kept = np.array(self._kept, dtype=np.intp)
-        used = np.zeros(len(self._readings), dtype=np.bool_)
-        used[kept] = True
-        return Odometer(
-            day=self._readings.day[kept],
-            km=np.array(self._km, dtype=np.float64),
-            shown_km=self._readings.shown_km[kept],
-            used=used,
-            anomalies=tuple(sorted(self._anomalies, key=lambda anomaly: anomaly.at_us)),
+def _start_ups(days: SourceDays, as_of_day: int) -> list[Anomaly]:
+    """What was left out on arrival: one anomaly per day."""
+    return [
+        Anomaly(
+            kind=AnomalyKind.START_UP,
+            at_us=int(days.glitch_us[place]),
+            before_km=float(days.settled_km[place]),
+            after_km=float(days.glitch_km[place]),
+            reason="half a second later the instrument showed what stands beside it",
+            source=days.source,
+            readings_n=int(days.glitches_n[place]),
         )
+        for place in np.flatnonzero((days.glitches_n > 0) & (days.day <= as_of_day)).tolist()
+    ]
 
-    def _contradiction(self, index: int) -> None:
-        """What people wrote down yields to the car's own reading; otherwise the reading is in doubt."""
-        while self._kept and self._is_visit[self._kept[-1]] and not self._follows(index):
-            self._report_dropped(AnomalyKind.VISIT, "written at a visit, against the reading after it", index)
-        if not self._kept:
-            self._keep(index, offset=0.0)
-        elif self._follows(index):
-            self._keep(index, offset=self._offset[-1])
-        else:
-            self._drop_doubted()
-            self._doubted = [index]
 
-    def _settle(self) -> None:
-        """Once enough doubted readings agree, find what was wrong: the few before them, or the instrument."""
-        doubted = self._doubted
-        if len(doubted) < self._limits.stable_readings or self._day[doubted[0]] == self._day[doubted[-1]]:
-            return
-        self._doubted = []
-        if self._drops_weak_readings_before(doubted[0]):
-            offset = self._offset[-1] if self._kept else 0.0
-        else:
-            offset = self._offset_of_new_epoch(doubted[0])
-        for index in doubted:
-            self._keep(index, offset=offset)
+def _best(alone: Sequence[Odometer]) -> int:
+    """The first of those in order of trust that told enough; else the one that told most days."""
+    days_n = [len(np.unique(one.day)) for one in alone]
+    for place, n in enumerate(days_n):
+        if n >= _QUALIFIES_D:
+            return place
+    return int(np.argmax(days_n))
 
-    def _drops_weak_readings_before(self, index: int) -> bool:
-        """Drop the last few kept readings, fewer than those that contradict them, if that resolves it."""
-        for count in range(1, min(self._limits.stable_readings, len(self._kept) + 1)):
-            before = len(self._kept) - count
-            if before > 0 and self._offset[before - 1] != self._offset[-1]:
-                return False
-            if before == 0 or self._fits(before - 1, index):
-                for _ in range(count):
-                    self._report_dropped(AnomalyKind.JUMP, "the readings after it contradict it", index)
-                return True
-        return False
 
-    def _offset_of_new_epoch(self, first: int) -> float:
-        shown, last_km = self._shown[first], self._km[-1]
-        self._report(AnomalyKind.REPLACED, first, "three readings agree: the instrument counts anew")
-        counts_from_zero = shown <= self._most_step_km(self._kept[-1], first)
-        return last_km if counts_from_zero else last_km - shown
+def _joined(chosen: Odometer, other: Odometer, limits: OdometerLimits) -> Odometer:
+    """What another source adds: the days that the chosen one does not tell, moved to its reading."""
+    if not len(other):
+        return replace(chosen, anomalies=_sorted([*chosen.anomalies, *other.anomalies]))
+    if not len(chosen):
+        return replace(other, anomalies=_sorted([*chosen.anomalies, *other.anomalies]))
+    chosen, other, drift = _compared(chosen, other, limits)
+    away = ~np.isin(other.day, chosen.day)
+    ahead_km, shown_ahead_km = _ahead(chosen, other)
+    fill_km = other.km[away] + ahead_km[away]
+    at_us = other.at_us[away]
+    place = np.searchsorted(chosen.at_us, at_us)
+    low = np.where(place > 0, chosen.km[np.maximum(place - 1, 0)], -np.inf) if len(chosen) else -np.inf
+    high = (
+        np.where(place < len(chosen), chosen.km[np.minimum(place, len(chosen) - 1)], np.inf)
+        if len(chosen)
+        else np.inf
+    )
+    fits = (fill_km >= low - limits.jitter_km) & (fill_km <= high + limits.jitter_km) & (fill_km >= 0.0)
+    fill_km = np.clip(fill_km, low, high)
+    both: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {
+        "day": (chosen.day, other.day[away][fits]),
+        "at_us": (chosen.at_us, at_us[fits]),
+        "km": (chosen.km, fill_km[fits]),
+        "shown_km": (chosen.shown_km, (other.km + shown_ahead_km)[away][fits]),
+        "source": (chosen.source, other.source[away][fits]),
+        "ratio": (chosen.ratio, other.ratio[away][fits]),
+    }
+    order = np.argsort(np.concatenate(both["at_us"]), kind="stable")
+    column: dict[str, NDArray[Any]] = {name: np.concatenate(parts)[order] for name, parts in both.items()}
+    epoch = np.concatenate((chosen.epoch, np.full(int(fits.sum()), -1, dtype=np.int32)))[order]
+    column["km"] = np.maximum.accumulate(column["km"])
+    astray = _astray(other, np.flatnonzero(away)[~fits], chosen)
+    return Odometer(
+        **column,
+        epoch=np.maximum.accumulate(epoch),
+        used=chosen.used,
+        anomalies=_sorted([*chosen.anomalies, *other.anomalies, *drift, *astray]),
+    )
 
-    def _keep(self, index: int, *, offset: float) -> None:
-        km = self._shown[index] + offset
-        self._kept.append(index)
-        self._offset.append(offset)
-        self._km.append(max(km, self._km[-1]) if self._km else km)  # jitter is held
 
-    def _follows(self, index: int) -> bool:
-        """Whether a reading can come after the last one kept."""
-        return self._fits(len(self._kept) - 1, index)
+def _ahead(chosen: Odometer, other: Odometer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What to add to the other's kilometres to get the chosen one's, true and shown, at each reading.
 
-    def _fits(self, position: int, index: int) -> bool:
-        step_km = self._shown[index] + self._offset[position] - self._km[position]
-        earlier = self._kept[position]
-        if self._at_us[index] < self._at_us[earlier]:
-            return False
-        return -self._limits.jitter_km < step_km <= self._most_step_km(earlier, index)
+    Taken from the nearest day that both told, the earlier one first; without one, they count alike.
+    """
+    mine, theirs = _last_of_days(chosen), _last_of_days(other)
+    common, a, b = np.intersect1d(chosen.day[mine], other.day[theirs], return_indices=True)
+    if not len(common):
+        shown = chosen.shown_km - chosen.km
+        near = np.clip(np.searchsorted(chosen.at_us, other.at_us, side="right") - 1, 0, len(chosen) - 1)
+        return np.zeros(len(other)), shown[near]
+    ahead_km = chosen.km[mine][a] - other.km[theirs][b]
+    shown_km = chosen.shown_km[mine][a] - other.km[theirs][b]
+    near = np.clip(np.searchsorted(common, other.day, side="right") - 1, 0, len(common) - 1)
+    return ahead_km[near], shown_km[near]
 
-    def _agrees(self, earlier: int, later: int) -> bool:
-        step_km = self._shown[later] - self._shown[earlier]
-        rises = self._at_us[later] >= self._at_us[earlier]
-        return rises and -self._limits.jitter_km < step_km <= self._most_step_km(earlier, later)
 
-    def _most_step_km(self, earlier: int, later: int) -> float:
-        """Farthest a car gets between two readings: at top speed within a day, at a day's most beyond."""
-        elapsed_h = max(0, self._at_us[later] - self._at_us[earlier]) / _HOUR_US
-        limits = self._limits
-        by_days_km = limits.most_km_per_d * max(elapsed_h / 24.0, 1.0)
-        return min(limits.most_kmh * elapsed_h, by_days_km) + limits.jitter_km
+def _compared(
+    chosen: Odometer, other: Odometer, limits: OdometerLimits
+) -> tuple[Odometer, Odometer, list[Anomaly]]:
+    """Both without what the comparison shows to be wrong, and what was noticed.
 
-    def _drop_doubted(self) -> None:
-        for index in self._doubted:
-            fell = self._shown[index] + self._offset[-1] < self._km[-1]
-            kind = AnomalyKind.FALL if fell else AnomalyKind.JUMP
-            self._report(
-                kind,
-                index,
-                "below the reading before it"
-                if fell
-                else "farther than 180 km/h since the reading before it",
-            )
-        self._doubted = []
+    A constant difference is none. Where the chosen one stands for days and the other counts, it is frozen.
+    """
+    mine, theirs = _last_of_days(chosen), _last_of_days(other)
+    common, a, b = np.intersect1d(chosen.day[mine], other.day[theirs], return_indices=True)
+    if len(common) < limits.trips + 1:
+        return chosen, other, []
+    own_km, their_km = np.diff(chosen.km[mine][a]), np.diff(other.km[theirs][b])
+    stands = (own_km == 0.0) & (their_km >= limits.frozen_trip_km)
+    first = _run(stands, limits.trips)
+    if first is not None:
+        last = first + int(np.argmin(np.append(stands[first:], False)))
+        frozen = (chosen.day > common[first]) & (chosen.day <= common[last]) & (chosen.source != WRITTEN)
+        told = _noticed(AnomalyKind.FROZEN, chosen, np.flatnonzero(frozen), "another source counted on")
+        return _without(chosen, frozen), other, [told]
+    apart_km = np.cumsum(own_km - their_km)
+    allowed_km = limits.jitter_km + limits.drift_ratio * np.cumsum(np.maximum(own_km, their_km))
+    beyond = np.flatnonzero(np.abs(apart_km) > 2.0 * allowed_km)
+    if not len(beyond):
+        return chosen, other, []
+    place = int(np.searchsorted(other.day, common[beyond[0] + 1], side="right")) - 1
+    told = Anomaly(
+        kind=AnomalyKind.DISAGREES,
+        at_us=int(other.at_us[place]),
+        before_km=float(chosen.km[mine][a][beyond[0] + 1]),
+        after_km=float(other.km[place]),
+        reason=f"{sources.name(int(chosen.source[mine][a][0]))} counts otherwise, and wins",
+        source=int(other.source[place]),
+        readings_n=len(other) - place,
+        until_us=int(other.at_us[-1]),
+    )
+    return chosen, _without(other, np.arange(len(other)) >= place), [told]
 
-    def _report_dropped(self, kind: AnomalyKind, reason: str, against: int) -> None:
-        self._km.pop()
-        self._offset.pop()
-        self._report(kind, self._kept.pop(), reason, against=against)
 
-    def _report(self, kind: AnomalyKind, index: int, reason: str, *, against: int | None = None) -> None:
-        if against is None and self._kept:
-            against = self._kept[-1]
-        shown = self._shown[index]
-        self._anomalies.append(
-            Anomaly(
-                kind=kind,
-                at_us=self._at_us[index],
-                before_km=None if against is None else self._shown[against],
-                after_km=shown if math.isfinite(shown) else None,
-                reason=reason,
-            )
-        )
+def _run(flags: NDArray[np.bool_], least: int) -> int | None:
+    """Where the first run of at least so many begins."""
+    length = 0
+    for place, flag in enumerate(flags.tolist()):
+        length = length + 1 if flag else 0
+        if length == least:
+            return place - least + 1
+    return None
+
+
+def _last_of_days(odometer: Odometer) -> NDArray[np.intp]:
+    return np.flatnonzero(np.diff(odometer.day, append=np.iinfo(np.int32).max))
+
+
+def _without(odometer: Odometer, dropped: NDArray[np.bool_]) -> Odometer:
+    kept = ~dropped
+    arrays = ("day", "at_us", "km", "shown_km", "source", "ratio", "epoch")
+    return replace(odometer, **{name: getattr(odometer, name)[kept] for name in arrays})
+
+
+def _noticed(kind: AnomalyKind, of: Odometer, places: NDArray[np.intp], reason: str) -> Anomaly:
+    return Anomaly(
+        kind=kind,
+        at_us=int(of.at_us[places[0]]),
+        before_km=float(of.shown_km[max(int(places[0]) - 1, 0)]),
+        after_km=float(of.shown_km[places[0]]),
+        reason=reason,
+        source=int(of.source[places[0]]),
+        readings_n=len(places),
+        until_us=int(of.at_us[places[-1]]),
+    )
+
+
+def _astray(other: Odometer, places: NDArray[np.intp], chosen: Odometer) -> list[Anomaly]:
+    """Readings that were to fill a gap and do not lie between those around it: one anomaly for all."""
+    if not len(places):
+        return []
+    reason = f"not between what {sources.name(int(chosen.source[0]))} told before and after"
+    return [_noticed(AnomalyKind.DISAGREES, other, places, reason)]
+
+
+def _sorted(anomalies: Sequence[Anomaly]) -> tuple[Anomaly, ...]:
+    return tuple(sorted(anomalies, key=lambda one: (one.at_us, one.kind, one.source)))
+
+
+def exchanges_n(odometer: Odometer) -> int:
+    """How often a counter was read in another way from then on."""
+    return sum(one.kind in EXCHANGES for one in odometer.anomalies)
 
 
 def shown_offset_km(odometer: Odometer, day: int) -> float:

@@ -15,13 +15,16 @@ import psycopg
 import structlog
 
 from crm.triggers import Desk, decide
+from odocare import evaluation_inputs, true_odometers
 from odocare.judgement import Judge, Judged, Memory, judge
+from odocare.true_odometers import TrueOdometers
 from store import (
     anomalies,
     evaluations,
     feed,
     findings,
     inputs,
+    odometers,
     predictions,
     rule_states,
     trigger_changes,
@@ -87,6 +90,12 @@ async def evaluate_touched(
             break
         total += tally
         progress(tally.vehicles_n + tally.failed_n)
+    while not stop():
+        run = _Run(pool, by, await _moment(pool, as_of), None, registered=False)
+        tally = await run.chunk(lambda conn: evaluations.claim_touched(conn, chunk, registered=False))
+        if tally is None:
+            break
+        total += tally
     return total
 
 
@@ -155,8 +164,17 @@ class _ChunkError(Exception):
 class _Run:
     """One pass, chunk by chunk."""
 
-    def __init__(self, pool: Pool, by: Judge, as_of: datetime, evaluation_id: int | None) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        by: Judge,
+        as_of: datetime,
+        evaluation_id: int | None,
+        *,
+        registered: bool = True,
+    ) -> None:
         self._pool = pool
+        self._registered = registered
         self._by = by
         self._as_of = as_of
         self._evaluation_id = evaluation_id
@@ -183,6 +201,8 @@ class _Run:
                 if not ids:
                     return None
                 self.last_id = max(ids)
+                if not self._registered:
+                    return await _clean(conn, claimed, self._as_of)
                 return await _evaluate(conn, claimed, self._by, self._as_of, self._evaluation_id)
         except Exception as error:
             if not ids or _is_outage(error):
@@ -211,7 +231,11 @@ class _Run:
         return total
 
     async def _some(self, ids: Sequence[int]) -> Tally:
-        return await self._attempt(lambda conn: evaluations.claim_some(conn, ids)) or Tally()
+        registered = self._registered
+        return (
+            await self._attempt(lambda conn: evaluations.claim_some(conn, ids, registered=registered))
+            or Tally()
+        )
 
     async def _hold_back(self, vehicle_id: int, cause: BaseException | None) -> Tally:
         async with self._pool.connection() as conn:
@@ -242,13 +266,30 @@ async def _evaluate(
     desk = Desk(by.site, as_of, {row.id: row for row in known.vehicles})
     changes = decide(desk, existing, judged.drafts, judged.gone)
     await _store(conn, judged, memory, changes, as_of)
-    await anomalies.replace_odometer(conn, ids, judged.anomalies)
+    await _store_odometers(conn, ids, judged.odometers)
     if evaluation_id is None:
         evaluation_id = await evaluations.begin(conn, as_of=as_of, scope="touched")
         await evaluations.finish(conn, evaluation_id, failed_n=0)
     await evaluations.mark(conn, evaluation_id, ids, as_of=as_of)
     await evaluations.untouch(conn, claimed)
     return _tally(judged, changes, vehicles_n=len(ids))
+
+
+async def _clean(conn: Connection, claimed: Claim, as_of: datetime) -> Tally:
+    """The odometers of vehicles that nobody registered: they are shown, and get no jobs."""
+    known = await inputs.read(conn, claimed.vehicle_ids, as_of=as_of, registered=False)
+    found = await asyncio.to_thread(
+        lambda: true_odometers.of_fleet(evaluation_inputs.fleet(known, as_of), known)
+    )
+    await _store_odometers(conn, claimed.vehicle_ids, found)
+    await evaluations.mark_cleaned(conn, claimed)
+    return Tally()
+
+
+async def _store_odometers(conn: Connection, vehicle_ids: Sequence[int], found: TrueOdometers) -> None:
+    await odometers.put_days(conn, found.days)
+    await odometers.put(conn, vehicle_ids, found.standings)
+    await anomalies.replace_odometer(conn, vehicle_ids, found.anomalies)
 
 
 async def _store(

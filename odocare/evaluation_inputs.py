@@ -12,17 +12,21 @@ import polars as pl
 from numpy.typing import NDArray
 
 from maintenance import features
-from maintenance.inputs import DayColumns, PlanItem, VehicleInput, Visit
+from maintenance.inputs import DayColumns, PlanItem, SourceDays, VehicleInput, Visit
 from maintenance.odometer import Odometer, of_vehicle
 from maintenance.parameters import UsageParameters
 from rules.features import KEYS, conform, schema
-from store.anomalies import Anomaly as AnomalyRow
 from store.inputs import DAY_COLUMNS, CampaignRow, FaultRow, Inputs, PlanRow, VehicleRow, VisitRow
-from vehicle.day import at_of, local_day, us_of
+from store.odometers import COLUMNS as SHOWN_COLUMNS
+from vehicle.day import local_day, us_of
+from vehicle.odometer import UNTOLD
 from vehicle.prediction import DueDate
 
 _EPOCH: Final = date(1970, 1, 1)
-_MEASURED: Final = tuple(name for name in DAY_COLUMNS if name not in {"vehicle_id", "day"})
+_MEASURED: Final = tuple(
+    name for name in DAY_COLUMNS if name not in {"vehicle_id", "day"} and not name.startswith("odometer_")
+)
+_SHOWN: Final = tuple(name for name in SHOWN_COLUMNS if name not in {"vehicle_id", "day", "source"})
 _DAY: Final = timedelta(days=1)
 
 
@@ -40,7 +44,7 @@ class Fleet:
 
 def fleet(inputs: Inputs, as_of: datetime) -> Fleet:
     """Every vehicle with its days, visits and plan."""
-    days = _by_vehicle(inputs.days)
+    days, shown = _by_vehicle(inputs.days), _by_vehicle(inputs.shown)
     visits: dict[int, list[VisitRow]] = defaultdict(list)
     for visit in inputs.visits:
         visits[visit.vehicle_id].append(visit)
@@ -56,6 +60,7 @@ def fleet(inputs: Inputs, as_of: datetime) -> Fleet:
             days=_day_columns(days.get(row.id)),
             visits=tuple(_visit(visit, ZoneInfo(row.tz)) for visit in visits[row.id]),
             plan=tuple(plans[(row.model, row.market)]),
+            odometers=_sources(shown.get(row.id)),
             last_seen_us=None if row.seen_at is None else us_of(row.seen_at),
         )
         for row in inputs.vehicles
@@ -63,15 +68,6 @@ def fleet(inputs: Inputs, as_of: datetime) -> Fleet:
     as_of_day = [_number(local_day(as_of, ZoneInfo(row.tz))) for row in inputs.vehicles]
     odometers = [of_vehicle(one, day) for one, day in zip(vehicles, as_of_day, strict=True)]
     return Fleet(inputs.vehicles, vehicles, np.array(as_of_day, dtype=np.int32), odometers)
-
-
-def anomalies(known: Fleet) -> list[AnomalyRow]:
-    """Odometer readings of the chunk that do not count, with the reasons."""
-    return [
-        AnomalyRow(row.id, at_of(one.at_us), one.kind.value, one.before_km, one.after_km, one.reason)
-        for row, odometer in zip(known.rows, known.odometers, strict=True)
-        for one in odometer.anomalies
-    ]
 
 
 def _by_vehicle(days: NDArray[np.void]) -> dict[int, NDArray[np.void]]:
@@ -85,6 +81,17 @@ def _day_columns(rows: NDArray[np.void] | None) -> DayColumns:
     if rows is None:
         return DayColumns.build([])
     return DayColumns.build(rows["day"], **{name: rows[name] for name in _MEASURED})
+
+
+def _sources(rows: NDArray[np.void] | None) -> tuple[SourceDays, ...]:
+    """Rows of one vehicle are sorted by source; without any there is one source that told nothing."""
+    if rows is None:
+        return (SourceDays.build(UNTOLD, []),)
+    numbers, starts = np.unique(rows["source"], return_index=True)
+    return tuple(
+        SourceDays.build(int(number), part["day"], **{name: part[name] for name in _SHOWN})
+        for number, part in zip(numbers, np.split(rows, starts[1:]), strict=True)
+    )
 
 
 def _visit(row: VisitRow, zone: ZoneInfo) -> Visit:

@@ -12,12 +12,12 @@ from crm.drafts import Case, Names, draft
 from crm.triggers import trigger_id
 from maintenance import due as due_dates
 from maintenance.parameters import UsageParameters
-from odocare import evaluation_inputs, prediction_rows
+from odocare import evaluation_inputs, prediction_rows, true_odometers
+from odocare.true_odometers import TrueOdometers
 from rules import engine
 from rules.finding import Finding
 from rules.rule import Rule, RuleBook
 from rules.states import States
-from store.anomalies import Anomaly
 from store.findings import FindingKey, FindingRow
 from store.inputs import Inputs, VehicleRow
 from store.predictions import Prediction
@@ -65,8 +65,7 @@ class Judged:
     drafts: list[Draft]
     gone: set[UUID]
     """Triggers whose findings have closed."""
-    anomalies: list[Anomaly]
-    """All odometer readings of these vehicles that do not count."""
+    odometers: TrueOdometers
 
 
 def judge(inputs: Inputs, memory: Memory, by: Judge, *, as_of: datetime) -> Judged:
@@ -96,7 +95,7 @@ def judge(inputs: Inputs, memory: Memory, by: Judge, *, as_of: datetime) -> Judg
         states=states,
         drafts=drafts,
         gone=_gone(live, closed, vehicles, by.site),
-        anomalies=evaluation_inputs.anomalies(known),
+        odometers=true_odometers.of_fleet(known, inputs),
     )
 
 

@@ -22,30 +22,44 @@ class Anomaly:
     after: float | None
     """The reading itself; None where it is no number."""
     reason: str
+    source: str
+    """Who told it, as `vehicle.odometer.name` spells it."""
+    readings_n: int
+    """Readings that do not count because of it."""
+    until_at: datetime | None
+    """The last of them; None: there is only the one, or none."""
 
 
 FORGET: Final = """
     delete from anomaly a
     where a.vehicle_id = any(%(vehicle_ids)s) and a.kind like 'odometer-%%'
       and not exists (
-        select from unnest(%(of)s::bigint[], %(kinds)s::text[], %(moments)s::timestamptz[]) as n (v, kind, at)
-        where n.v = a.vehicle_id and n.kind = a.kind and n.at = a.happened_at
+        select from unnest(
+            %(of)s::bigint[], %(kinds)s::text[], %(moments)s::timestamptz[], %(sources)s::text[]
+        ) as n (v, kind, at, source)
+        where n.v = a.vehicle_id and n.kind = a.kind and n.at = a.happened_at and n.source = a.source
       )
 """
 PUT: Final = """
-    insert into anomaly as a (vehicle_id, kind, happened_at, before, after, reason)
-    select distinct on (v, kind, at) v, kind, at, before, after, reason
+    insert into anomaly as a (
+        vehicle_id, kind, happened_at, before, after, reason, source, readings_n, until_at
+    )
+    select distinct on (v, kind, at, source) v, kind, at, before, after, reason, source, readings_n, until_at
     from unnest(
         %(of)s::bigint[], %(kinds)s::text[], %(moments)s::timestamptz[],
-        %(before)s::double precision[], %(after)s::double precision[], %(reasons)s::text[]
-    ) as n (v, kind, at, before, after, reason)
-    on conflict (vehicle_id, kind, happened_at) do update
-    set before = excluded.before, after = excluded.after, reason = excluded.reason
-    where (a.before, a.after, a.reason) is distinct from (excluded.before, excluded.after, excluded.reason)
+        %(before)s::double precision[], %(after)s::double precision[], %(reasons)s::text[],
+        %(sources)s::text[], %(readings)s::integer[], %(until)s::timestamptz[]
+    ) as n (v, kind, at, before, after, reason, source, readings_n, until_at)
+    order by v, kind, at, source, readings_n desc, before, after
+    on conflict (vehicle_id, kind, happened_at, source) do update
+    set before = excluded.before, after = excluded.after, reason = excluded.reason,
+        readings_n = excluded.readings_n, until_at = excluded.until_at
+    where (a.before, a.after, a.reason, a.readings_n, a.until_at) is distinct from
+        (excluded.before, excluded.after, excluded.reason, excluded.readings_n, excluded.until_at)
 """
 OF_VEHICLE: Final = """
-    select vehicle_id, happened_at, kind, before, after, reason
-    from anomaly where vehicle_id = %(vehicle_id)s order by happened_at, kind
+    select vehicle_id, happened_at, kind, before, after, reason, source, readings_n, until_at
+    from anomaly where vehicle_id = %(vehicle_id)s order by happened_at, kind, source
 """
 
 
@@ -59,6 +73,9 @@ async def replace_odometer(conn: Connection, vehicle_ids: Sequence[int], found: 
         "before": [one.before for one in found],
         "after": [one.after for one in found],
         "reasons": [one.reason for one in found],
+        "sources": [one.source for one in found],
+        "readings": [one.readings_n for one in found],
+        "until": [one.until_at for one in found],
     }
     await conn.execute(FORGET, columns)
     if found:

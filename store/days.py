@@ -9,30 +9,16 @@ from vehicle.feature_day import FeatureDays
 
 MERGE: Final = """
     insert into vehicle_day as d (
-        vehicle_id, day, odometer_first_km, odometer_first_at, odometer_last_km, odometer_last_at, starts_n,
-        crank_min_v, rest_v, ambient_min_degc, ambient_max_degc, coolant_max_degc, oil_life_pct,
-        engine_min_h, engine_max_h, samples_n, known_at
+        vehicle_id, day, starts_n, crank_min_v, rest_v, ambient_min_degc, ambient_max_degc,
+        coolant_max_degc, oil_life_pct, engine_min_h, engine_max_h, samples_n, known_at
     )
     select n.*, %(known_at)s
     from unnest(
-        %(vehicle_id)s, %(day)s, %(odometer_first_km)s, %(odometer_first_at)s, %(odometer_last_km)s,
-        %(odometer_last_at)s, %(starts_n)s, %(crank_min_v)s, %(rest_v)s, %(ambient_min_degc)s,
+        %(vehicle_id)s, %(day)s, %(starts_n)s, %(crank_min_v)s, %(rest_v)s, %(ambient_min_degc)s,
         %(ambient_max_degc)s, %(coolant_max_degc)s, %(oil_life_pct)s, %(engine_min_h)s, %(engine_max_h)s,
         %(samples_n)s
     ) as n
     on conflict (vehicle_id, day) do update set
-        odometer_first_km = case
-            when (excluded.odometer_first_at, excluded.odometer_first_km)
-               < (d.odometer_first_at, d.odometer_first_km)
-              or d.odometer_first_at is null then excluded.odometer_first_km
-            else d.odometer_first_km end,
-        odometer_first_at = least(d.odometer_first_at, excluded.odometer_first_at),
-        odometer_last_km = case
-            when (excluded.odometer_last_at, excluded.odometer_last_km)
-               > (d.odometer_last_at, d.odometer_last_km)
-              or d.odometer_last_at is null then excluded.odometer_last_km
-            else d.odometer_last_km end,
-        odometer_last_at = greatest(d.odometer_last_at, excluded.odometer_last_at),
         starts_n = d.starts_n + excluded.starts_n,
         crank_min_v = least(d.crank_min_v, excluded.crank_min_v),
         rest_v = greatest(d.rest_v, excluded.rest_v),
@@ -54,11 +40,10 @@ async def merge(conn: Connection, days: FeatureDays, *, known_at: datetime) -> N
     floats = {
         name: arrays.float8s(getattr(days, name))
         for name in (
-            "odometer_first_km", "odometer_last_km", "crank_min_v", "rest_v", "ambient_min_degc",
+            "crank_min_v", "rest_v", "ambient_min_degc",
             "ambient_max_degc", "coolant_max_degc", "oil_life_pct", "engine_min_h", "engine_max_h",
         )
     }  # fmt: skip
-    without = days.odometer_first_km != days.odometer_first_km  # NaN: no reading, hence no moment
     async with arrays.cursor(conn) as cur:
         await cur.execute(
             MERGE,
@@ -66,8 +51,6 @@ async def merge(conn: Connection, days: FeatureDays, *, known_at: datetime) -> N
                 **floats,
                 "vehicle_id": arrays.int8s(days.vehicle_id),
                 "day": arrays.dates(days.day),
-                "odometer_first_at": arrays.timestamps(days.odometer_first_us, null=without),
-                "odometer_last_at": arrays.timestamps(days.odometer_last_us, null=without),
                 "starts_n": arrays.int4s(days.starts_n),
                 "samples_n": arrays.int8s(days.samples_n),
                 "known_at": known_at,

@@ -20,15 +20,17 @@ class Claim:
 CLAIM_TOUCHED: Final = """
     select v.id, t.xmin::text
     from touched t join vehicle v on v.id = t.vehicle_id left join held_back h on h.vehicle_id = v.id
-    where v.registered_at is not null and (h.until is null or h.until <= now())
+    where (v.registered_at is not null) = %(registered)s and (v.registered_at is not null or not t.cleaned)
+        and (h.until is null or h.until <= now())
     order by t.touched_at, v.id limit %(limit)s
     for no key update of v skip locked
 """  # not `for update`: that would make ingest wait, whose rows refer to the vehicle
 
 
-async def claim_touched(conn: Connection, limit: int) -> Claim:
-    """Take some registered vehicles whose data changed, the longest waiting first."""
-    rows = await (await conn.execute(CLAIM_TOUCHED, {"limit": limit})).fetchall()
+async def claim_touched(conn: Connection, limit: int, *, registered: bool = True) -> Claim:
+    """Take some vehicles whose data changed, the longest waiting first: registered ones, or others."""
+    wanted = {"limit": limit, "registered": registered}
+    rows = await (await conn.execute(CLAIM_TOUCHED, wanted)).fetchall()
     return Claim([row[0] for row in rows], {row[0]: row[1] for row in rows})
 
 
@@ -53,15 +55,16 @@ async def claim_not_yet(conn: Connection, *, as_of: datetime, after: int, limit:
 CLAIM_SOME: Final = """
     select v.id, t.xmin::text
     from vehicle v left join touched t on t.vehicle_id = v.id
-    where v.id = any(%(ids)s) and v.registered_at is not null
+    where v.id = any(%(ids)s) and (v.registered_at is not null) = %(registered)s
     order by v.id
     for no key update of v skip locked
 """
 
 
-async def claim_some(conn: Connection, vehicle_ids: Sequence[int]) -> Claim:
+async def claim_some(conn: Connection, vehicle_ids: Sequence[int], *, registered: bool = True) -> Claim:
     """Take those of some vehicles that nobody else holds."""
-    rows = await (await conn.execute(CLAIM_SOME, {"ids": list(vehicle_ids)})).fetchall()
+    wanted = {"ids": list(vehicle_ids), "registered": registered}
+    rows = await (await conn.execute(CLAIM_SOME, wanted)).fetchall()
     return Claim([row[0] for row in rows], {row[0]: row[1] for row in rows if row[1] is not None})
 
 
@@ -96,6 +99,25 @@ async def untouch(conn: Connection, claim: Claim) -> None:
     """Take vehicles off the list, but for those touched again since they were claimed."""
     await conn.execute(
         UNTOUCH, {"ids": list(claim.touches), "versions": [claim.touches[key] for key in claim.touches]}
+    )
+
+
+CLEANED: Final = """
+    with still as (
+        select t.vehicle_id
+        from touched t join unnest(%(ids)s::bigint[], %(versions)s::text[]) as c (vehicle_id, version)
+            on c.vehicle_id = t.vehicle_id and c.version = t.xmin::text
+        order by t.vehicle_id
+        for update of t skip locked
+    )
+    update touched t set cleaned = true from still s where s.vehicle_id = t.vehicle_id
+"""  # it stays on the list: once it is registered, it is evaluated
+
+
+async def mark_cleaned(conn: Connection, claim: Claim) -> None:
+    """Note that the odometers of unregistered vehicles are done, but for those touched again since."""
+    await conn.execute(
+        CLEANED, {"ids": list(claim.touches), "versions": [claim.touches[key] for key in claim.touches]}
     )
 
 

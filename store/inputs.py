@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg.rows import class_row
 
-from store import columns
+from store import columns, odometers
 from store.pool import Connection
 
 
@@ -107,7 +107,12 @@ class Inputs:
 
     vehicles: list[VehicleRow]
     days: NDArray[np.void]
-    """Structured by `DAY_COLUMNS`, by vehicle and day; all but these two are float64, NaN is missing."""
+    """Structured by `DAY_COLUMNS`, by vehicle and day; all but these two are float64, NaN is missing.
+
+    Their odometer is the true one as an earlier evaluation found it.
+    """
+    shown: NDArray[np.void]
+    """What each source of odometer readings showed, as `store.odometers.read` gives it."""
     visits: list[VisitRow]
     plans: list[PlanRow]
     faults: list[FaultRow]
@@ -119,7 +124,7 @@ VEHICLES: Final = """
         d.code as dealer_code,
         case when l.seen_at is not null then least(l.seen_at, %(as_of)s) end as seen_at -- least() drops nulls
     from vehicle v left join dealer d on d.id = v.dealer_id left join latest l on l.vehicle_id = v.id
-    where v.id = any(%(ids)s) and v.registered_at is not null
+    where v.id = any(%(ids)s) and (v.registered_at is not null) = %(registered)s
     order by v.id
 """
 
@@ -198,12 +203,15 @@ CAMPAIGNS: Final = """
 """
 
 
-async def read(conn: Connection, vehicle_ids: Sequence[int], *, as_of: datetime) -> Inputs:
-    """Everything an evaluation needs of some vehicles; unregistered ones are left out."""
-    wanted: dict[str, Any] = {"ids": list(vehicle_ids), "as_of": as_of}
+async def read(
+    conn: Connection, vehicle_ids: Sequence[int], *, as_of: datetime, registered: bool = True
+) -> Inputs:
+    """Everything an evaluation needs of some vehicles: of those that are registered, or of the others."""
+    wanted: dict[str, Any] = {"ids": list(vehicle_ids), "as_of": as_of, "registered": registered}
     async with conn.cursor(row_factory=class_row(VehicleRow)) as cur:
         vehicles = await (await cur.execute(VEHICLES, wanted)).fetchall()
     days = _native(await columns.read(conn, DAYS, wanted, DAY_COLUMNS))
+    shown = await odometers.read(conn, vehicle_ids, as_of=as_of)
     async with conn.cursor(row_factory=class_row(VisitRow)) as cur:
         visits = await (await cur.execute(VISITS, wanted)).fetchall()
     async with conn.cursor(row_factory=class_row(PlanRow)) as cur:
@@ -212,7 +220,7 @@ async def read(conn: Connection, vehicle_ids: Sequence[int], *, as_of: datetime)
         faults = await (await cur.execute(FAULTS, wanted)).fetchall()
     async with conn.cursor(row_factory=class_row(CampaignRow)) as cur:
         campaigns = await (await cur.execute(CAMPAIGNS, wanted)).fetchall()
-    return Inputs(vehicles, days, visits, plans, faults, campaigns)
+    return Inputs(vehicles, days, shown, visits, plans, faults, campaigns)
 
 
 _MOMENTS: Final = ("odometer_first_us", "odometer_last_us")

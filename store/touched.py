@@ -14,7 +14,7 @@ MARK: Final = """
     insert into touched as t (vehicle_id, from_day)
     select * from unnest(%(vehicle_id)s, %(from_day)s)
     on conflict (vehicle_id) do update set
-        from_day = least(t.from_day, excluded.from_day), touched_at = now()
+        from_day = least(t.from_day, excluded.from_day), touched_at = now(), cleaned = false
 """
 NOTIFY: Final = "notify touched"
 

@@ -65,9 +65,7 @@ PAGE: Final = (
     )
     select v.public_id as vehicle, v.model, v.plate, right(v.vin, 6) as vin_tail,
            v.registered_at is not null as is_registered, l.seen_at,
-           (select y.odometer_last_km from vehicle_day y
-            where y.vehicle_id = v.id and y.odometer_last_km is not null
-            order by y.day desc limit 1) as odometer_km,
+           (select o.km from odometer o where o.vehicle_id = v.id) as odometer_km,
            d.name_zh as dealer_zh, d.name_en as dealer_en,
            (select count(*) from trigger t where t.vehicle_id = v.id and t.closed_at is null
               and t.feed <> 'sales') as jobs

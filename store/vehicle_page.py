@@ -31,8 +31,10 @@ class Card:
     seen_at: datetime | None
     """Newest event time of anything it sent."""
     odometer_km: float | None
-    """Last of the newest day that has one: cleaned, unlike the latest raw signal."""
+    """True kilometres since new as the last evaluation found them: never a glitch, nor what is in doubt."""
     odometer_at: datetime | None
+    odometer_source: int | None
+    """Who told it, as in `odometer.source`."""
     dealer: str | None
     dealer_zh: str | None
     dealer_en: str | None
@@ -41,18 +43,13 @@ class Card:
 CARD: Final = """
     select v.id as vehicle_id, v.public_id, v.vin, v.plate, v.model, v.market, v.use_class, v.fuel, v.tz,
            v.built_on, v.delivered_on, v.owner_ref, v.registered_at is not null as is_registered,
-           v.first_seen_at, l.seen_at, o.odometer_last_km as odometer_km, o.odometer_last_at as odometer_at,
+           v.first_seen_at, l.seen_at, o.km as odometer_km, o.at as odometer_at,
+           o.source as odometer_source,
            d.code as dealer, d.name_zh as dealer_zh, d.name_en as dealer_en
     from vehicle v
     left join dealer d on d.id = v.dealer_id
     left join latest l on l.vehicle_id = v.id
-    left join lateral (
-        select odometer_last_km, odometer_last_at
-        from vehicle_day
-        where vehicle_id = v.id and odometer_last_km is not null
-        order by day desc
-        limit 1
-    ) o on true
+    left join odometer o on o.vehicle_id = v.id
     where v.public_id = %(public_id)s
 """
 

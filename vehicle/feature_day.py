@@ -10,20 +10,12 @@ from numpy.typing import NDArray
 class FeatureDays:
     """One row per vehicle and local day, rising by both. Floats are NaN where the batch says nothing.
 
-    Two of them merge column by column with a rule that does not care about order: sums, extremes,
-    and for the odometer the reading that comes first or last in event time.
+    Two of them merge column by column with a rule that does not care about order: sums and extremes.
     """
 
     vehicle_id: NDArray[np.int64]
     day: NDArray[np.int32]
     """The vehicle's local day, days since 1970-01-01."""
-    odometer_first_km: NDArray[np.float64]
-    """At equal times the lower reading; 0 at `odometer_first_us` 0 cannot occur, NaN says there is none."""
-    odometer_first_us: NDArray[np.int64]
-    """Microseconds since 1970 UTC; only where the reading is not NaN."""
-    odometer_last_km: NDArray[np.float64]
-    """At equal times the higher reading."""
-    odometer_last_us: NDArray[np.int64]
     starts_n: NDArray[np.int32]
     crank_min_v: NDArray[np.float64]
     rest_v: NDArray[np.float64]

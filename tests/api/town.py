@@ -196,6 +196,11 @@ async def _history(conn: Connection, n: int, vehicle_id: int) -> None:
             " values (%s, %s, %s, %s, %s, %s, 3, 12.4, 100, %s)",
             rows,
         )
+    (*_, km, at, _) = rows[-1]
+    await insert(
+        conn, "odometer", vehicle_id=vehicle_id, km=km, at=at, source=1, shown_km=km, km_per_shown=1.0,
+        offset_km=0.0, epoch=0,
+    )  # fmt: skip
     seen = NOW - timedelta(days=silent_d, minutes=7 + 90 * n)
     await insert(
         conn, "latest", vehicle_id=vehicle_id, seen_at=seen, known_at=seen, signal=[], at=[], value=[]

@@ -159,6 +159,8 @@ CONTENTS: Final = {
     " from latest l join vehicle v on v.id = l.vehicle_id order by 1",
     "vehicle_day": "select v.vin, to_jsonb(d) - 'vehicle_id' - 'known_at'"
     " from vehicle_day d join vehicle v on v.id = d.vehicle_id order by 1, d.day",
+    "odometer_day": "select v.vin, to_jsonb(d) - 'vehicle_id' - 'known_at'"
+    " from odometer_day d join vehicle v on v.id = d.vehicle_id order by 1, d.day, d.source",
     "transport_carry": "select v.vin, t.boot, t.life, t.seq, t.carry"
     " from transport_carry t join vehicle v on v.id = t.vehicle_id order by 1, 2, 3, 4",
     "fault_report": "select v.vin, to_jsonb(f) - 'vehicle_id' - 'known_at'"

@@ -100,7 +100,8 @@ async def stored(conn: Connection, line: Line, deliveries: Sequence[Delivery], s
 
 async def emptied(conn: Connection) -> None:
     tables = (
-        "message, segment, raw_frame, latest, vehicle_day, transport_carry, fault_report, fault_event, fault"
+        "message, segment, raw_frame, latest, vehicle_day, odometer_day, transport_carry, fault_report,"
+        " fault_event, fault"
     )
     await conn.execute(f"truncate {tables}, touched, reject".encode())
 
@@ -170,11 +171,11 @@ async def test_late_data_change_their_own_day_and_nothing_newer(conn: Connection
     new = deliver(signals(CAR, 1, {ODOMETER: 2e6, AMBIENT: 5.0}, t0_us=T0_US + 2 * 24 * HOUR_US))
     late = deliver(signals(CAR, 0, {ODOMETER: 1e6, CRANKING: 9.0}, t0_us=T0_US))
     await pipeline.store(conn, [new], line)
-    before = await contents(conn, "latest", "vehicle_day")
+    before = await contents(conn, "latest", "odometer_day")
     await pipeline.store(conn, [late], line)
-    after = await contents(conn, "latest", "vehicle_day", "touched")
-    assert after["vehicle_day"][1] == before["vehicle_day"][0]
-    assert after["vehicle_day"][0][1]["odometer_last_km"] == 1000
+    after = await contents(conn, "latest", "odometer_day", "touched")
+    assert after["odometer_day"][1] == before["odometer_day"][0]
+    assert after["odometer_day"][0][1]["last_km"] == 1000
     assert after["latest"][0][1] == before["latest"][0][1]
     assert dict(zip(after["latest"][0][2], after["latest"][0][4], strict=True)) == {1: 2e6, 6: 5.0, 8: 9.0}
     assert str(after["touched"][0][1]) == "2025-10-09"

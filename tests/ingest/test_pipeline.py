@@ -73,10 +73,12 @@ async def test_a_batch_of_several_vehicles_and_kinds_is_stored_in_all_tables(
     assert [row[6] for row in found["segment"]] == [None, None, "j1939"]
     assert [row[0] for row in found["raw_frame"]] == [B]
     assert found["latest"][1][2:] == ([1], [at_of(T0_US)], [13_832_875.0])
-    assert [(row[0], row[1]["odometer_last_km"], row[1]["starts_n"]) for row in found["vehicle_day"]] == [
-        (A, 1001, 2),
-        (B, 13_832.875, 0),
+    assert [(row[0], row[1]["source"], row[1]["last_km"]) for row in found["odometer_day"]] == [
+        (A, 1, 1001),
+        (B, 1, 5),
+        (B, 256, 13_832.875),
     ]
+    assert [(row[0], row[1]["starts_n"]) for row in found["vehicle_day"]] == [(A, 2), (B, 0)]
     assert [(row[0], row[1]["code"], row[1]["severity"]) for row in found["fault"]] == [
         (A, "P0301", "urgent"),
         (A, "P0420", "soon"),

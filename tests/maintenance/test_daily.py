@@ -46,16 +46,12 @@ def days(samples: list[Sample], vehicles: list[int], zones: list[ZoneInfo] | Non
 
 
 def rows(found: FeatureDays) -> list[dict[str, object]]:
-    """Comparable: NaN is None, and a moment without a reading is nothing."""
+    """Comparable: NaN is None."""
     columns = {name: getattr(found, name).tolist() for name in FeatureDays.__dataclass_fields__}
     out = []
     for number in range(len(found)):
         row = {name: column[number] for name, column in columns.items()}
-        row = {name: None if value != value else value for name, value in row.items()}
-        for end in ("first", "last"):
-            if row[f"odometer_{end}_km"] is None:
-                row[f"odometer_{end}_us"] = None
-        out.append(row)
+        out.append({name: None if value != value else value for name, value in row.items()})
     return out
 
 
@@ -63,8 +59,6 @@ def test_a_day_in_numbers() -> None:
     nine = MIDNIGHT_US + 9 * HOUR_US
     found = days(
         [
-            (0, nine, SIGNALS.odometer, 13_832_875.0),
-            (0, nine + HOUR_US, SIGNALS.odometer, 13_900_000.0),
             (0, nine, SIGNALS.cranking, 9.8),
             (0, nine + HOUR_US, SIGNALS.cranking, 9.1),
             (0, nine, SIGNALS.rest, 12.6),
@@ -81,10 +75,6 @@ def test_a_day_in_numbers() -> None:
     assert row == {
         "vehicle_id": 7,
         "day": DAY,
-        "odometer_first_km": 13_832.875,
-        "odometer_first_us": nine,
-        "odometer_last_km": 13_900.0,
-        "odometer_last_us": nine + HOUR_US,
         "starts_n": 2,
         "crank_min_v": 9.1,
         "rest_v": 12.6,
@@ -94,21 +84,21 @@ def test_a_day_in_numbers() -> None:
         "oil_life_pct": 55.0,
         "engine_min_h": 100.5,
         "engine_max_h": 101.25,
-        "samples_n": 11,
+        "samples_n": 9,
     }
 
 
 def test_a_message_across_midnight_counts_for_both_of_the_vehicles_days() -> None:
     found = days(
         [
-            (0, MIDNIGHT_US - HOUR_US, SIGNALS.odometer, 1000.0),
-            (0, MIDNIGHT_US + HOUR_US, SIGNALS.odometer, 2000.0),
+            (0, MIDNIGHT_US - HOUR_US, SIGNALS.rest, 12.0),
+            (0, MIDNIGHT_US + HOUR_US, SIGNALS.rest, 12.5),
         ],
         [7],
     )
-    assert [(row["day"], row["odometer_first_km"], row["samples_n"]) for row in rows(found)] == [
-        (DAY - 1, 1.0, 1),
-        (DAY, 2.0, 1),
+    assert [(row["day"], row["rest_v"], row["samples_n"]) for row in rows(found)] == [
+        (DAY - 1, 12.0, 1),
+        (DAY, 12.5, 1),
     ]
 
 

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maintenance.inputs import DAY_US, DayColumns, Visit
-from maintenance.odometer import AnomalyKind, Odometer, clean, km_range, shown_offset_km
+from maintenance.anomaly import AnomalyKind
+from maintenance.odometer import Odometer, clean, km_range, shown_offset_km
 from maintenance.readings import gather
 
 DAY = 20_000
@@ -71,21 +72,28 @@ def test_two_low_readings_are_not_enough_for_a_new_cluster() -> None:
     assert kinds(odometer) == [AnomalyKind.FALL, AnomalyKind.FALL]
 
 
-def test_a_used_cluster_goes_on_without_a_jump_in_what_was_driven() -> None:
+def test_a_counter_that_was_turned_back_waits_for_a_person() -> None:
     odometer = cleaned(60_000.0, 60_040.0, 60_080.0, 31_000.0, 31_050.0, 31_070.0)
-    assert odometer.km.tolist()[-3:] == [60_080.0, 60_130.0, 60_150.0]
+    assert odometer.km.tolist() == [60_000.0, 60_040.0, 60_080.0]
+    (anomaly,) = odometer.anomalies
+    assert (anomaly.kind, anomaly.before_km, anomaly.after_km) == (
+        AnomalyKind.ROLLED_BACK,
+        60_080.0,
+        31_000.0,
+    )
+    assert (anomaly.readings_n, anomaly.until_us) == (3, (DAY + 5) * DAY_US + 12 * HOUR_US)
 
 
-def test_a_cluster_that_is_set_to_the_true_reading_later_adds_nothing() -> None:
+def test_a_cluster_that_is_set_to_the_true_reading_later_counts_on_from_there() -> None:
     odometer = cleaned(60_000.0, 60_040.0, 60_080.0, 5.0, 45.0, 80.0, 60_200.0, 60_240.0, 60_280.0)
-    assert odometer.km.tolist()[-3:] == [60_160.0, 60_200.0, 60_240.0]
+    assert odometer.km.tolist()[-4:] == [60_160.0, 60_200.0, 60_240.0, 60_280.0]
     assert kinds(odometer) == [AnomalyKind.REPLACED, AnomalyKind.REPLACED]
 
 
 def test_zeros_sent_before_the_bus_was_up_do_not_quarantine_the_life_after() -> None:
     odometer = cleaned(0.0, 35_000.0, 35_030.0, 35_080.0, 35_100.0)
     assert odometer.km.tolist() == [35_000.0, 35_030.0, 35_080.0, 35_100.0]
-    assert kinds(odometer) == [AnomalyKind.JUMP]
+    assert kinds(odometer) == [AnomalyKind.FIRST]
 
 
 def test_one_high_reading_after_a_silent_week_gives_way_to_those_after_it() -> None:
@@ -157,8 +165,8 @@ def test_whatever_comes_the_kilometres_driven_never_fall(
     assert (np.diff(odometer.km) >= 0.0).all()
     assert (odometer.day <= DAY + 30).all()
     assert odometer.used.sum() == len(odometer)
-    quarantined = [kind for kind in kinds(odometer) if kind is not AnomalyKind.REPLACED]
-    assert len(quarantined) == len(readings) - len(odometer)
+    quarantined = sum(anomaly.readings_n for anomaly in odometer.anomalies)
+    assert quarantined == len(readings) - len(odometer)
 
 
 @settings(max_examples=60, deadline=None)

@@ -164,11 +164,17 @@ class Garage:
             rows.append((vehicle, at.date(), km, at, km + km_per_d, at + timedelta(hours=10), rest_v, at))
         async with self.conn.cursor() as cur:
             await cur.executemany(
-                "insert into vehicle_day (vehicle_id, day, odometer_first_km, odometer_first_at,"
-                " odometer_last_km, odometer_last_at, rest_v, known_at, starts_n)"
-                " values (%s, %s, %s, %s, %s, %s, %s, %s, 2)"
+                "insert into vehicle_day (vehicle_id, day, rest_v, known_at, starts_n)"
+                " values (%s, %s, %s, %s, 2)"
                 " on conflict (vehicle_id, day) do update set rest_v = excluded.rest_v",
-                rows,
+                [(*one[:2], *one[6:]) for one in rows],
+            )
+            await cur.executemany(
+                "insert into odometer_day (vehicle_id, day, source, first_km, first_at, low_km, low_at,"
+                " last_km, last_at, high_km, high_at, readings_n, known_at)"
+                " values (%s, %s, 1, %s, %s, %s, %s, %s, %s, %s, %s, 2, %s)"
+                " on conflict (vehicle_id, day, source) do nothing",
+                [(one[0], one[1], *one[2:4], *one[2:4], *one[4:6], *one[4:6], one[7]) for one in rows],
             )
         await self.touch(vehicle)
 

@@ -364,7 +364,7 @@ async def test_a_reading_that_falls_is_an_anomaly_and_moves_no_date(
     found = await anomalies.of_vehicle(conn, car)
     assert {(one.kind, one.after) for one in found} == {("odometer-fall", 3.0), ("odometer-fall", 4.0)}
     assert await garage.rows("select p10_on, p50_on, p90_on from prediction where is_newest") == before
-    await conn.execute("delete from vehicle_day where day = '2026-03-03'")  # as if it had never been sent
+    await conn.execute("delete from odometer_day where day = '2026-03-03'")  # as if it had never been sent
     await garage.touch(car)
     await evaluate_touched(pool, by, as_of=on("2026-03-10"))
     assert await anomalies.of_vehicle(conn, car) == []

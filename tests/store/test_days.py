@@ -8,13 +8,11 @@ import pytest
 from maintenance import daily
 from store import days, vehicles
 from store.pool import Connection
-from vehicle.day import us_of
 from vehicle.feature_day import FeatureDays
 from vehicle.vin import Vin
 
 KNOWN_AT = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = (date(2026, 2, 27) - date(1970, 1, 1)).days
-T0_US = us_of(datetime(2026, 2, 27, tzinfo=UTC))
 FLOATS = (
     "crank_min_v", "rest_v", "ambient_min_degc", "ambient_max_degc", "coolant_max_degc", "oil_life_pct",
     "engine_min_h", "engine_max_h",
@@ -22,7 +20,7 @@ FLOATS = (
 
 
 def random_days(ids: list[int], seed: int) -> FeatureDays:
-    """A few vehicle-days; half of every column is missing, and many readings share a moment."""
+    """A few vehicle-days; half of every column is missing."""
     draw = np.random.default_rng(seed)
     chosen = sorted({(int(draw.choice(ids)), DAY + int(day)) for day in draw.integers(0, 3, size=5)})
     n = len(chosen)
@@ -32,15 +30,9 @@ def random_days(ids: list[int], seed: int) -> FeatureDays:
         values[draw.random(n) < 0.5] = np.nan
         return values
 
-    odometer = some()
-    first_us = T0_US + draw.integers(0, 2, n)
     return FeatureDays(
         vehicle_id=np.array([vehicle for vehicle, _ in chosen], np.int64),
         day=np.array([day for _, day in chosen], np.int32),
-        odometer_first_km=odometer,
-        odometer_first_us=first_us,
-        odometer_last_km=odometer + draw.integers(0, 3, n),
-        odometer_last_us=first_us + draw.integers(0, 2, n),
         starts_n=draw.integers(0, 3, n).astype(np.int32),
         samples_n=draw.integers(1, 9, n).astype(np.int64),
         **{name: some() for name in FLOATS},
@@ -49,14 +41,10 @@ def random_days(ids: list[int], seed: int) -> FeatureDays:
 
 async def stored(conn: Connection) -> list[dict[str, object]]:
     names = list(FeatureDays.__dataclass_fields__)
-    columns = ", ".join(name.replace("_us", "_at") for name in names)
-    cur = await conn.execute(f"select {columns} from vehicle_day order by vehicle_id, day".encode())
+    cur = await conn.execute(f"select {', '.join(names)} from vehicle_day order by vehicle_id, day".encode())
     found = [dict(zip(names, row, strict=True)) for row in await cur.fetchall()]
     for row in found:
         row["day"] = (row["day"] - date(1970, 1, 1)).days
-        for end in ("first", "last"):
-            at = row[f"odometer_{end}_us"]
-            row[f"odometer_{end}_us"] = None if at is None else us_of(at)
     return found
 
 
@@ -64,11 +52,7 @@ def expected(merged: FeatureDays) -> list[dict[str, object]]:
     columns = {name: getattr(merged, name).tolist() for name in FeatureDays.__dataclass_fields__}
     rows = []
     for number in range(len(merged)):
-        row = {name: None if (x := column[number]) != x else x for name, column in columns.items()}
-        for end in ("first", "last"):
-            if row[f"odometer_{end}_km"] is None:
-                row[f"odometer_{end}_us"] = None
-        rows.append(row)
+        rows.append({name: None if (x := column[number]) != x else x for name, column in columns.items()})
     return rows
 
 
