@@ -30,7 +30,10 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """All values of a batch. Layout k of the plan has what stands from start k to start k + 1."""
+    """All values of a batch. Layout k of the plan has what stands from start k to start k + 1.
+
+    Behind a signal's values there may be room up to where its neighbour's begin.
+    """
 
     plan: Plan
     frame_start: NDArray[np.int64]
@@ -63,7 +66,7 @@ class Columns:
             message=plan.messages[plan.owner[layout]],
             frame=self.frame[start:end],
             number=plan.number[first : first + count],
-            value=value.reshape(count, end - start),
+            value=value.reshape(count, -1)[:, : end - start],
         )
 
 

@@ -20,8 +20,8 @@ def join(messages: Sequence[CanMessage], indexes: Sequence[int]) -> FrameBatch:
     """
     if len(messages) != len(indexes):
         raise ValueError(f"one index per message: {len(messages)} messages, {len(indexes)} indexes")
-    if not messages:
-        return _empty()
+    if len(messages) < 2:
+        return _of_one(messages[0], indexes[0]) if messages else _empty()
     counts = [len(message) for message in messages]
     t0_us = np.repeat(np.array([one.envelope.t0_us for one in messages], np.int64), counts)
     can_id = np.concatenate([message.can_id for message in messages])
@@ -34,6 +34,21 @@ def join(messages: Sequence[CanMessage], indexes: Sequence[int]) -> FrameBatch:
         bus=np.concatenate([message.bus for message in messages]),
         length=length,
         data=_rows(length, np.concatenate([message.data for message in messages])),
+    )
+
+
+def _of_one(one: CanMessage, index: int) -> FrameBatch:
+    """The same for one message, in half the time: nothing has to be put together."""
+    number = np.empty(len(one.can_id), np.int32)
+    number.fill(index)
+    return FrameBatch(
+        number,
+        one.dt_us + np.int64(one.envelope.t0_us),
+        one.can_id & _ID_BITS,
+        one.can_id >= _EXTENDED,
+        one.bus,
+        one.length,
+        _rows(one.length, one.data),
     )
 
 
@@ -74,7 +89,7 @@ def concatenate(batches: Sequence[FrameBatch]) -> FrameBatch:
 
 def _rows(length: NDArray[np.uint8], data: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Concatenated payloads as rows of equal width, zero behind each payload's end."""
-    if len(data) == 8 * len(length) and (length == 8).all():
+    if len(data) == 8 * len(length) and length.tobytes().count(8) == len(length):
         return data.reshape(-1, 8)
     width = 8 if len(length) == 0 or length.max() <= 8 else 64
     rows = np.zeros((len(length), width), np.uint8)

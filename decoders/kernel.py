@@ -16,33 +16,29 @@ from numpy.typing import NDArray
 
 from decoders.columns import Columns
 from decoders.plan import Plan
-from decoders.tables import Tables, pack
+from decoders.tables import COUNTERS_BYTES, ROW_BYTES, WORDS, Tables, pack
 from vehicle.errors import KernelError
 from vehicle.frame import FrameBatch
 
 PREFIX: Final = "odocare_"
 """Before the name of each function in the machine code."""
-_ADDRESS: Final = ctypes.c_void_p
-_NUMBER: Final = ctypes.c_int64
-_BATCH: Final = (_NUMBER, _NUMBER, *[_ADDRESS] * 6)
-"""Frames, bytes of a payload, and the columns of `FrameBatch` but the bus."""
-ENTRIES: Final[dict[str, tuple[type[Any], ...]]] = {
-    "room_bytes": (_ADDRESS, _NUMBER),
-    "capacity": (_ADDRESS, *_BATCH, *[_ADDRESS] * 2),
-    "rows": (_ADDRESS, *_BATCH, *[_ADDRESS] * 2, _NUMBER, _ADDRESS),
-    "arrange": (_ADDRESS, *_BATCH, *[_ADDRESS] * 4),
-    "fill": (_ADDRESS, *_BATCH, *[_ADDRESS] * 6),
-}
-"""The kernel's functions and what they take; each gives a number."""
-_COUNTERS: Final = 5
-_COUNTERS_BYTES: Final = 8 * _COUNTERS
-_ROW_BYTES: Final = 26
+_words: Final = struct.Struct(f"={len(WORDS)}q").pack
+"""What each function of the kernel is given, see `tables.WORDS`."""
+_HEADER: Final = object.__basicsize__
+"""Where in an array object its header begins: `PyArrayObject` in C, first the address of its numbers.
+
+To ask numpy for the addresses of the ten arrays of a message takes longer than to decode it.
+"""
 _ROOMY_BYTES: Final = 1 << 25
 """Up to here a batch gets room for all values it could have; above, they are counted first."""
 _SEAL_BYTES: Final = 32
-_START: Final = ctypes.c_char * 0
-_COUNTED: Final = struct.Struct(f"={_COUNTERS}q")
+_COUNTED: Final = struct.Struct("=4q")
+_Function = Callable[[bytes], int]
 _NONE: Final = np.zeros(0, np.int32)
+_I2: Final = np.dtype(np.int16)
+_I4: Final = np.dtype(np.int32)
+_I8: Final = np.dtype(np.int64)
+_F8: Final = np.dtype(np.float64)
 
 
 class Rows(NamedTuple):
@@ -62,13 +58,13 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """The compiled functions, each called as `ENTRIES` says."""
+    """The compiled functions; each is given words as `tables.WORDS` says."""
 
-    room_bytes: Callable[..., int]
-    capacity: Callable[..., int]
-    rows: Callable[..., int]
-    arrange: Callable[..., int]
-    fill: Callable[..., int]
+    room_bytes: _Function
+    capacity: _Function
+    rows: _Function
+    arrange: _Function
+    fill: _Function
     engine: Any = field(repr=False)
     """Owns their code."""
 
@@ -78,8 +74,8 @@ class Kernel:
         if tables is None:
             return None
         address = tables.block.ctypes.data
-        fixed = self.room_bytes(address, 0)
-        return Reader(self, plan, tables, address, fixed, (self.room_bytes(address, 2) - fixed) // 2)
+        nothing, two = (self.room_bytes(_words(address, n, *[0] * 12)) for n in (0, 2))
+        return Reader(self, plan, tables, address, nothing, (two - nothing) // 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,25 +94,26 @@ class Reader:
 
     def rows(self, batch: FrameBatch) -> Rows:
         """Long rows by message, signal and time."""
-        frames, n, _columns = _frames(batch)
-        work = np.empty(self.fixed_bytes + self.frame_bytes * (n + 1), np.uint8)
-        room = _address(work)
-        capacity = n * self.tables.max_values
-        if capacity * _ROW_BYTES > _ROOMY_BYTES:
-            counters = np.empty(_COUNTERS, np.int64)
-            capacity = self.kernel.capacity(self.address, *frames, room, _address(counters))
-        out = np.empty(_COUNTERS_BYTES + _ROW_BYTES * capacity, np.uint8)
-        at = _address(out)
-        m = self.kernel.rows(self.address, *frames, room, at + _COUNTERS_BYTES, capacity, at)
-        unknown, short_frames, no_measurement, out_of_range, _ = _COUNTED.unpack_from(out.data)
-        at = _COUNTERS_BYTES
+        frames, _held = _told(batch)
+        n = frames[0]
+        room = COUNTERS_BYTES + self.fixed_bytes + self.frame_bytes * (n + 1)
+        capacity = (n * self.tables.max_values + 3) & -4
+        if capacity * ROW_BYTES > _ROOMY_BYTES:
+            block = np.empty(room, np.uint8)
+            capacity = (
+                self.kernel.capacity(_words(self.address, *frames, id(block) + _HEADER, 0, 0, 0, 0)) + 3
+            ) & -4
+        block = np.empty(ROW_BYTES * capacity + room, np.uint8)
+        m = self.kernel.rows(_words(self.address, *frames, id(block) + _HEADER, capacity, 0, 0, 0))
+        unknown, short_frames, no_measurement, out_of_range = _COUNTED.unpack_from(block.data)
+        at = COUNTERS_BYTES
         return Rows(
-            np.frombuffer(out, np.int32, m, at + 16 * capacity),
-            np.frombuffer(out, np.int64, m, at),
-            np.frombuffer(out, np.int16, m, at + 24 * capacity),
-            np.frombuffer(out, np.float64, m, at + 8 * capacity),
-            np.frombuffer(out, np.int32, m, at + 20 * capacity),
-            _unknown(work, unknown),
+            np.frombuffer(block, _I4, m, at + 16 * capacity),
+            np.frombuffer(block, _I8, m, at),
+            np.frombuffer(block, _I2, m, at + 24 * capacity),
+            np.frombuffer(block, _F8, m, at + 8 * capacity),
+            np.frombuffer(block, _I4, m, at + 20 * capacity),
+            _unknown(block, unknown, at + ROW_BYTES * capacity),
             short_frames,
             no_measurement,
             out_of_range,
@@ -124,24 +121,22 @@ class Reader:
 
     def columns(self, batch: FrameBatch) -> Columns:
         """One series per signal, in the order of the batch."""
-        frames, n, _columns = _frames(batch)
-        work = np.empty(self.fixed_bytes + self.frame_bytes * (n + 1), np.uint8)
+        frames, _held = _told(batch)
         layouts = len(self.plan.owner)
+        block = np.empty(COUNTERS_BYTES + self.fixed_bytes + self.frame_bytes * (frames[0] + 1), np.uint8)
         starts = np.empty(2 * (layouts + 1), np.int64)
-        counters = np.empty(_COUNTERS, np.int64)
-        at = _address(starts)
-        here = (_address(work), _address(counters), at, at + starts.nbytes // 2)
-        value = np.empty(self.kernel.arrange(self.address, *frames, *here))
+        here = (self.address, *frames, id(block) + _HEADER, 0, id(starts) + _HEADER)
+        value = _aligned(self.kernel.arrange(_words(*here, 0, 0)))
         frame = np.empty(starts[layouts], np.int32)
-        self.kernel.fill(self.address, *frames, *here, _address(frame), _address(value))
-        unknown, short_frames, no_measurement, out_of_range, _ = counters.tolist()
+        self.kernel.fill(_words(*here, id(frame) + _HEADER, id(value) + _HEADER))
+        unknown, short_frames, no_measurement, out_of_range = _COUNTED.unpack_from(block.data)
         return Columns(
             plan=self.plan,
             frame_start=starts[: layouts + 1],
             value_start=starts[layouts + 1 :],
             frame=frame,
             value=value,
-            unknown=_unknown(work, unknown),
+            unknown=_unknown(block, unknown, COUNTERS_BYTES),
             short_frames=short_frames,
             no_measurement=no_measurement,
             out_of_range=out_of_range,
@@ -160,6 +155,9 @@ def load(sealed_code: bytes) -> Kernel:
     code = sealed_code[_SEAL_BYTES:]
     if sealed(code) != sealed_code:
         raise KernelError(f"the machine code of the kernel is damaged: {len(sealed_code)} bytes")
+    probe = np.zeros(1)
+    if ctypes.c_void_p.from_address(id(probe) + _HEADER).value != probe.ctypes.data:
+        raise KernelError("this numpy keeps its arrays in another way than the kernel reads them")
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     try:
@@ -169,22 +167,29 @@ def load(sealed_code: bytes) -> Kernel:
         engine.finalize_object()
     except (RuntimeError, ValueError) as error:
         raise KernelError(f"the machine code of the kernel cannot be loaded: {error}") from error
-    functions: dict[str, Callable[..., int]] = {}
-    for name, takes in ENTRIES.items():
+    functions: dict[str, _Function] = {}
+    for name in ("room_bytes", "capacity", "rows", "arrange", "fill"):
         address = engine.get_function_address(PREFIX + name)
         if not address:
             raise KernelError(f"the machine code of the kernel has no function {PREFIX}{name}")
-        functions[name] = ctypes.CFUNCTYPE(_NUMBER, *takes)(address)
+        functions[name] = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_char_p)(address)
     return Kernel(**functions, engine=engine)
 
 
-def _unknown(work: NDArray[np.uint8], count: int) -> NDArray[np.int32]:
+def _aligned(count: int) -> NDArray[np.float64]:
+    """Room for so many numbers that begins on a border of 64 bytes."""
+    room = np.empty(count + 7)
+    skew = -(ctypes.c_int64.from_address(id(room) + _HEADER).value // 8) % 8
+    return room[skew : skew + count]
+
+
+def _unknown(block: NDArray[np.uint8], count: int, at: int) -> NDArray[np.int32]:
     """So many frames, which the kernel left at the beginning of its room, rising."""
-    return np.sort(np.frombuffer(work, np.int32, count)) if count else _NONE
+    return np.sort(np.frombuffer(block, _I4, count, at)) if count else _NONE
 
 
-def _frames(batch: FrameBatch) -> tuple[tuple[int, ...], int, tuple[NDArray[Any], ...]]:
-    """What the kernel is told about a batch, the number of frames, and the arrays that must live as long."""
+def _told(batch: FrameBatch) -> tuple[tuple[int, ...], tuple[NDArray[Any], ...]]:
+    """What the kernel is told about a batch, and the arrays that must live as long."""
     message = np.ascontiguousarray(batch.message, np.int32)
     t_us = np.ascontiguousarray(batch.t_us, np.int64)
     can_id = np.ascontiguousarray(batch.can_id, np.uint32)
@@ -199,20 +204,11 @@ def _frames(batch: FrameBatch) -> tuple[tuple[int, ...], int, tuple[NDArray[Any]
     told = (
         n,
         width,
-        _address(message),
-        _address(t_us),
-        _address(can_id),
-        _address(is_extended),
-        _address(length),
-        _address(data),
+        id(message) + _HEADER,
+        id(t_us) + _HEADER,
+        id(can_id) + _HEADER,
+        id(is_extended) + _HEADER,
+        id(length) + _HEADER,
+        id(data) + _HEADER,
     )
-    return told, n, (message, t_us, can_id, is_extended, length, data)
-
-
-def _address(array: Any) -> int:  # noqa: ANN401  before Python 3.12 no array is a buffer for mypy
-    """Where an array begins. numpy's own way takes four times as long; it is for what is read-only."""
-    try:
-        return ctypes.addressof(_START.from_buffer(array))
-    except (TypeError, ValueError):
-        address: int = array.ctypes.data
-        return address
+    return told, (message, t_us, can_id, is_extended, length, data)

@@ -66,6 +66,21 @@ MORE: Final = 255
 """More bytes than any frame has."""
 DIRECT: Final = 256
 """Selectors with at most so many values have a table of their ranges by value."""
+_WORDS: Final = (
+    "tables", "frames", "width", "message", "t_us", "can_id", "is_extended", "length", "data", "block",
+    "capacity", "starts", "frame", "value",
+)  # fmt: skip
+WORDS: Any = namedtuple("Words", _WORDS)(*range(len(_WORDS)))
+"""Which of the words that a function of the kernel is given says what.
+
+`tables` is the address of the block; `frames` and `width` count frames and the bytes of a payload. Then come
+addresses of arrays' headers: the columns of the batch, `block` to work in, and what columns are put into; but
+`capacity` is the number of long rows there is room for.
+"""
+COUNTERS_BYTES: Final = 64
+"""At the beginning of what the kernel is given to work in: five numbers, which come out beside the values."""
+ROW_BYTES: Final = 26
+"""Of a long row: time, value, message, frame, signal."""
 HASH: Final = 0x9E37_79B1
 """2^32 divided by the golden ratio: the upper bits of key * HASH spread well."""
 

@@ -3,31 +3,24 @@
 Run in a process of its own (`odocare/kernels.py`): numba takes 60 MB and half a second before it compiles.
 """
 
-import ctypes
+from collections.abc import Callable
 from typing import Any, Final
 
 from llvmlite import binding
 from numba import cfunc, types
 
-from decoders.kernel import ENTRIES, PREFIX, sealed
+from decoders.kernel import PREFIX, sealed
 from decoders.machine import columns, rows
 from vehicle.errors import KernelError
 
-_SOURCES: Final = {
-    "room_bytes": rows.room_bytes,
-    "capacity": rows.capacity,
-    "rows": rows.rows,
-    "arrange": columns.arrange,
-    "fill": columns.fill,
-}
-_TYPES: Final = {ctypes.c_void_p: types.voidptr, ctypes.c_int64: types.int64}
+_SOURCES: Final = (rows.room_bytes, rows.capacity, rows.rows, columns.arrange, columns.fill)
 _FROM_OUTSIDE: Final = {"memset", "memcpy", "memmove", "bcmp", "memcmp"}
 """What a compiler may ask of the C library."""
 
 
 def build() -> bytes:
     """The kernel for this processor: an object file, sealed. Raises `KernelError`."""
-    modules = [_module(name) for name in ENTRIES]
+    modules = [_module(one.py_func) for one in _SOURCES]
     whole = modules[0]
     for module in modules[1:]:
         whole.link_in(module)
@@ -44,13 +37,12 @@ def build() -> bytes:
     return sealed(target.emit_object(whole))
 
 
-def _module(name: str) -> Any:
+def _module(source: Callable[..., int]) -> Any:
     """One function of the kernel and all it calls, as C can call it."""
-    takes = [_TYPES[one] for one in ENTRIES[name]]
-    compiled = cfunc(types.int64(*takes), error_model="numpy")(_SOURCES[name].py_func)
+    compiled = cfunc(types.int64(types.voidptr), error_model="numpy")(source)
     module = binding.parse_assembly(compiled.inspect_llvm())
     (entry,) = (one for one in module.functions if one.name.startswith("cfunc."))
-    entry.name = PREFIX + name
+    entry.name = PREFIX + source.__name__
     return module
 
 

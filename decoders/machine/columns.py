@@ -6,10 +6,11 @@ import numpy as np
 from numba import njit
 
 from decoders.machine.grouping import add_selected, message_of, words_of
-from decoders.machine.memory import cleared, frames_at, plan_at, room_at
-from decoders.machine.pointers import float64_at, int32_at, int64_at, word_at
+from decoders.machine.memory import cleared, frames_of, plan_of, room_of
+from decoders.machine.pointers import float64_at, int32_at, int64_at, start_of, told, word_at
 from decoders.machine.records import PAIRS, SHORT, UNKNOWN
 from decoders.machine.values import frame_values, signal_values
+from decoders.tables import WORDS
 
 
 class Out(NamedTuple):
@@ -22,25 +23,27 @@ class Out(NamedTuple):
 
 
 @njit
-def arrange(
-    tables, n, width, message, t_us, can_id, is_extended, length, data, work, counters,
-    frame_start, value_start,
-):  # fmt: skip
-    """Find out what n frames hold, and where each layout's frames and values will begin; how many values."""
-    plan = plan_at(tables)
-    frames = frames_at(n, width, message, t_us, can_id, is_extended, length, data)
-    room = room_at(work, plan, (n + 1) & -2)[0]
-    count = int64_at(counters, 0)
+def arrange(words):
+    """Find out what frames hold, and where each layout's frames and values will begin; how many values."""
+    plan, frames = plan_of(words), frames_of(words)
+    room, count = room_of(words, plan, frames.n, np.int64(0))
     cleared(plan, room, count)
     for k in range(plan.layout_count):
         room.is_cut[k] = 0
     tell_layouts(plan, frames, room, count)
-    starts, values = int64_at(frame_start, 0), int64_at(value_start, 0)
-    starts[0] = values[0] = 0
+    rises, values = starts_of(words, plan)
+    rises[0] = values[0] = 0
     for k in range(plan.layout_count):
-        starts[k + 1] = starts[k] + room.count[k]
-        values[k + 1] = values[k] + np.int64(room.count[k]) * plan.layouts.count[k]
+        rises[k + 1] = rises[k] + room.count[k]
+        values[k + 1] = values[k] + padded(np.int64(room.count[k])) * plan.layouts.count[k]
     return values[plan.layout_count]
+
+
+@njit
+def starts_of(words, plan):
+    """Where each layout's frames begin, and behind that where its values do."""
+    starts = told(words, WORDS.starts)
+    return int64_at(start_of(starts, 0), 0), int64_at(start_of(starts, 8 * (plan.layout_count + 1)), 0)
 
 
 @njit
@@ -59,10 +62,13 @@ def tell_layouts(plan, frames, room, counters):
         room.order[frame] = layout
         length = min(np.int64(frames.length[frame]), frames.width)
         if length >= messages.enough[message]:
-            room.count[layout] += 1
+            here = room.count[layout]
+            room.position[frame] = here
+            room.count[layout] = here + 1
             continue
         short += length < messages.length[message]
         if layout >= 0:
+            room.position[frame] = room.count[layout]
             room.count[layout] += 1
             if length < plan.layouts.needed_bytes[layout]:
                 room.is_cut[layout] = 1
@@ -72,16 +78,13 @@ def tell_layouts(plan, frames, room, counters):
 
 
 @njit
-def fill(
-    tables, n, width, message, t_us, can_id, is_extended, length, data, work, counters,
-    frame_start, value_start, frame, value,
-):  # fmt: skip
+def fill(words):
     """Fill the columns of frames that are arranged, in the same room."""
-    plan = plan_at(tables)
-    frames = frames_at(n, width, message, t_us, can_id, is_extended, length, data)
-    room = room_at(work, plan, (n + 1) & -2)[0]
-    count = int64_at(counters, 0)
-    out = Out(int64_at(frame_start, 0), int64_at(value_start, 0), int32_at(frame, 0), float64_at(value, 0))
+    plan, frames = plan_of(words), frames_of(words)
+    room, count = room_of(words, plan, frames.n, np.int64(0))
+    rises, values = starts_of(words, plan)
+    frame, value = start_of(told(words, WORDS.frame), 0), start_of(told(words, WORDS.value), 0)
+    out = Out(rises, values, int32_at(frame, 0), float64_at(value, 0))
     put_frames(plan, frames, room, out, count[PAIRS])
     for layout in range(plan.layout_count):
         start = out.frame_start[layout]
@@ -94,15 +97,15 @@ def fill(
 @njit
 def put_frames(plan, frames, room, out, pairs):
     """The frames of each layout together, in order: their numbers and their first words."""
-    for k in range(plan.layout_count):
-        room.next[k] = out.frame_start[k]
     for frame in range(frames.n):
         layout = np.int64(room.order[frame])
         if layout >= 0:
-            slot = room.next[layout]
-            room.next[layout] = slot + 1
+            slot = out.frame_start[layout] + room.position[frame]
             out.frame[slot] = frame
             room.word[slot] = word_at(frames.data, frame * frames.width)
+    if pairs:
+        for k in range(plan.layout_count):
+            room.next[k] = out.frame_start[k]
     for pair in range(pairs):
         layout, frame = np.int64(room.pair_layout[pair]), np.int64(room.pair_frame[pair])
         slot = room.next[layout]
@@ -120,8 +123,15 @@ def put_values(plan, frames, room, out, layout, start, n, counters):
         for k in range(n):
             frame_values(plan, frames, layout, np.int64(out.frame[start + k]), room.value, counters)
             for j in range(count):
-                out.value[at + j * n + k] = room.value[j]
+                out.value[at + j * padded(n) + k] = room.value[j]
         return
     words, word = words_of(frames, room, out.frame, room.word, start, n, plan.layouts.needed_bytes[layout])
     for j in range(count):
-        signal_values(plan.rows, first + j, words, word, n, out.value, at + j * n, counters)
+        row, here = first + j, at + j * padded(n)
+        signal_values(plan.rows, row, words, word, n, padded(n), out.value, here, counters)
+
+
+@njit(forceinline=True)
+def padded(n):
+    """So many values that the next column begins on a border of the cache's lines."""
+    return ((n + 7) >> 3) << 3

@@ -8,6 +8,8 @@ from decoders.machine.pointers import (
     int16_at,
     int32_at,
     int64_at,
+    start_of,
+    told,
     uint32_at,
     uint64_at,
 )
@@ -23,7 +25,7 @@ from decoders.machine.records import (
     Rows,
     Selectors,
 )
-from decoders.tables import HEADER, ROW_MULTIPLE
+from decoders.tables import COUNTERS_BYTES, HEADER, ROW_BYTES, ROW_MULTIPLE, WORDS
 
 
 @njit
@@ -124,6 +126,12 @@ def selectors_at(address, h):
 
 
 @njit
+def plan_of(words):
+    """The packed tables."""
+    return plan_at(told(words, WORDS.tables))
+
+
+@njit
 def plan_at(address):
     """The tables packed at an address."""
     h = int64_at(address, 0)
@@ -150,17 +158,18 @@ def plan_at(address):
 
 
 @njit
-def frames_at(n, width, message, t_us, can_id, is_extended, length, data):
-    """The columns of a batch."""
+def frames_of(words):
+    """The columns of a batch, each given by its header."""
+    number = int64_at(words, 0)
     return Frames(
-        n,
-        width,
-        int32_at(message, 0),
-        int64_at(t_us, 0),
-        uint32_at(can_id, 0),
-        bytes_at(is_extended, 0),
-        bytes_at(length, 0),
-        data,
+        number[WORDS.frames],
+        number[WORDS.width],
+        int32_at(start_of(told(words, WORDS.message), 0), 0),
+        int64_at(start_of(told(words, WORDS.t_us), 0), 0),
+        uint32_at(start_of(told(words, WORDS.can_id), 0), 0),
+        bytes_at(start_of(told(words, WORDS.is_extended), 0), 0),
+        bytes_at(start_of(told(words, WORDS.length), 0), 0),
+        start_of(told(words, WORDS.data), 0),
     )
 
 
@@ -173,6 +182,14 @@ def cleared(plan, room, counters):
         room.count[k] = 0
     for k in range((plan.rank_count >> 6) + 1):
         room.seen[k] = 0
+
+
+@njit
+def room_of(words, plan, n, capacity):
+    """Room for n frames behind counters and so many long rows, and the counters."""
+    block = told(words, WORDS.block)
+    address = start_of(block, COUNTERS_BYTES + ROW_BYTES * capacity)
+    return room_at(address, plan, (n + 1) & -2)[0], int64_at(start_of(block, 0), 0)
 
 
 @njit
@@ -197,6 +214,8 @@ def room_at(address, plan, n):
     at += 8 * ((plan.rank_count >> 6) + 1)
     order = int32_at(address, at)
     at += 4 * n
+    position = int32_at(address, at)
+    at += 4 * n
     first_word = uint64_at(address, at)
     at += 8 * pairs
     spare = int32_at(address, at)
@@ -215,6 +234,7 @@ def room_at(address, plan, n):
     room = Room(
         unknown,
         order,
+        position,
         spare,
         pair_layout,
         pair_frame,

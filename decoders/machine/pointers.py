@@ -35,13 +35,25 @@ float64_at = _pointer_to(types.float64)
 
 
 @intrinsic
-def address_at(_: object, address: types.Type, _offset: types.Type) -> tuple[types.Type, _Codegen]:
-    """An address so many bytes behind another."""
+def told(_: object, words: types.Type, _place: types.Type) -> tuple[types.Type, _Codegen]:
+    """The address that stands in one of the words a function is given."""
 
     def generate(_context: Any, builder: Any, _: Any, args: Sequence[Any]) -> Any:
-        return builder.gep(args[0], [args[1]])
+        addresses = builder.bitcast(args[0], args[0].type.as_pointer())
+        return builder.load(builder.gep(addresses, [args[1]]))
 
-    return types.voidptr(address, types.int64), generate
+    return types.voidptr(words, types.int64), generate
+
+
+@intrinsic
+def start_of(_: object, array: types.Type, _offset: types.Type) -> tuple[types.Type, _Codegen]:
+    """An address so many bytes behind where an array's numbers begin, which stands in its header."""
+
+    def generate(_context: Any, builder: Any, _: Any, args: Sequence[Any]) -> Any:
+        start = builder.load(builder.bitcast(args[0], args[0].type.as_pointer()))
+        return builder.gep(start, [args[1]])
+
+    return types.voidptr(array, types.int64), generate
 
 
 @intrinsic

@@ -122,6 +122,8 @@ class Room(NamedTuple):
     """Frames of no message."""
     order: Any
     """Frames of a message in the order of time; or the layout that each frame always holds."""
+    position: Any
+    """Of each frame among those of the layout that it always holds."""
     spare: Any
     pair_layout: Any
     pair_frame: Any

@@ -6,9 +6,10 @@ import numpy as np
 from numba import njit
 
 from decoders.machine.grouping import gather_frames, group, sort_by_time, words_of
-from decoders.machine.memory import cleared, frames_at, plan_at, room_at
-from decoders.machine.pointers import float64_at, int16_at, int32_at, int64_at, lowest_bit
+from decoders.machine.memory import cleared, frames_of, plan_of, room_at, room_of
+from decoders.machine.pointers import float64_at, int16_at, int32_at, int64_at, lowest_bit, start_of, told
 from decoders.machine.values import frame_values, signal_values
+from decoders.tables import COUNTERS_BYTES, WORDS
 
 AT_LEAST = 16
 """Frames of a layout from which on a signal of all of them is faster than all signals of one."""
@@ -25,19 +26,19 @@ class Out(NamedTuple):
 
 
 @njit
-def room_bytes(tables, n):
-    """Bytes of working room for n frames; n is even."""
-    return room_at(tables, plan_at(tables), n)[1]
+def room_bytes(words):
+    """Bytes of working room for so many frames, an even number."""
+    return room_at(words, plan_of(words), int64_at(words, 0)[WORDS.frames])[1]
 
 
 @njit
-def rows(tables, n, width, message, t_us, can_id, is_extended, length, data, work, out, capacity, counters):
-    """Long rows of n frames into `out`; their number. `capacity` is as many as there can be."""
-    plan = plan_at(tables)
-    frames = frames_at(n, width, message, t_us, can_id, is_extended, length, data)
-    room = room_at(work, plan, (n + 1) & -2)[0]
-    count = int64_at(counters, 0)
+def rows(words):
+    """Long rows of a batch into the block; their number. `capacity` is as many as there can be."""
+    plan, frames = plan_of(words), frames_of(words)
+    n, capacity = frames.n, int64_at(words, 0)[WORDS.capacity]
+    room, count = room_of(words, plan, n, capacity)
     cleared(plan, room, count)
+    out = start_of(told(words, WORDS.block), COUNTERS_BYTES)
     into = Out(
         int64_at(out, 0),
         float64_at(out, 8 * capacity),
@@ -64,12 +65,11 @@ def rows(tables, n, width, message, t_us, can_id, is_extended, length, data, wor
 
 
 @njit
-def capacity(tables, n, width, message, t_us, can_id, is_extended, length, data, work, counters):
-    """Long rows that n frames can give at most."""
-    plan = plan_at(tables)
-    frames = frames_at(n, width, message, t_us, can_id, is_extended, length, data)
-    room = room_at(work, plan, (n + 1) & -2)[0]
-    count = int64_at(counters, 0)
+def capacity(words):
+    """Long rows that a batch can give at most."""
+    plan, frames = plan_of(words), frames_of(words)
+    n = frames.n
+    room, count = room_of(words, plan, n, np.int64(0))
     cleared(plan, room, count)
     for k in range(n):
         room.order[k] = k
@@ -149,7 +149,7 @@ def put_signals(plan, frames, room, out, layout, counters):
     first = np.int64(plan.layouts.first[layout])
     for row in range(first, first + plan.layouts.count[layout]):
         at, number = room.place[plan.rows.rank[row]], plan.rows.number[row]
-        kept += signal_values(plan.rows, row, words, word, n, out.value, at, counters)
+        kept += signal_values(plan.rows, row, words, word, n, n, out.value, at, counters)
         for k in range(n):
             out.t_us[at + k] = room.t_us[k]
         for k in range(n):

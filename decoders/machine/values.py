@@ -14,7 +14,7 @@ from decoders.machine.records import NO_MEASUREMENT, OUT_OF_RANGE
 from decoders.tables import CONVERTS, LIMITED, PLAIN, ROW_MULTIPLE, SENTINELS, SIMPLE
 
 
-@njit
+@njit(forceinline=True)
 def frame_values(plan, frames, layout, frame, out, counters):
     """All signals of one layout in one frame into `out`; returns how many are kept."""
     rows = plan.rows
@@ -45,7 +45,7 @@ def frame_values(plan, frames, layout, frame, out, counters):
     return kept
 
 
-@njit
+@njit(forceinline=True)
 def simple_values(rows, first, count, word, out):
     """Integers in the frame's first word: raw * scale + offset, and more up to a multiple."""
     turned = swapped(word)
@@ -89,21 +89,25 @@ def measured(rows, row, bits, value, counters):
 
 
 @njit(forceinline=True)
-def signal_values(rows, row, words, word, n, out, at, counters):
+def signal_values(rows, row, words, word, n, room, out, at, counters):
     """One signal of n frames that have it into `out[at : at + n]`; how many are kept.
 
-    From `word` on stand all first words, then all second words, ...
+    From `word` on stand all first words, then all second words, ... Up to `room` values may be written: where
+    it is a multiple of eight, there are no values left over that have to be computed one by one.
     """
-    if rows.field.spill[row] or rows.field.form[row] > Form.SIGNED:
-        any_signal(rows, row, words, word, n, out, at)
+    first = word + np.int64(rows.field.lane[row]) * n
+    if rows.field.spill[row] or rows.field.form[row] == Form.FLOAT64:
+        any_signal(rows, row, words, first, n, out, at)
+    elif rows.field.form[row] == Form.FLOAT32:
+        float_signal(rows, row, words, first, room, out, at)
     elif rows.field.is_big_endian[row]:
-        big_endian_signal(rows, row, words, word, n, out, at)
+        big_endian_signal(rows, row, words, first, room, out, at)
     else:
-        little_endian_signal(rows, row, words, word, n, out, at)
+        little_endian_signal(rows, row, words, first, room, out, at)
     flags = rows.flags[row]
     if flags & CONVERTS:
         factor, shift = rows.factor[row], rows.shift[row]
-        for k in range(n):
+        for k in range(room):
             out[at + k] = out[at + k] * factor + shift
     if flags & SENTINELS:
         return keep_measured(rows, row, words, word, n, out, at, counters)
@@ -112,12 +116,11 @@ def signal_values(rows, row, words, word, n, out, at, counters):
     return n
 
 
-@njit
-def little_endian_signal(rows, row, words, word, n, out, at):
+@njit(forceinline=True)
+def little_endian_signal(rows, row, words, first, n, out, at):
     """The value, raw * scale + offset, of an integer that stands in one word."""
     left, right = np.uint64(rows.field.left[row]), np.uint64(rows.field.right[row])
     scale, offset = rows.scale[row], rows.offset[row]
-    first = word + np.int64(rows.field.lane[row]) * n
     if rows.field.form[row] == Form.SIGNED:
         for k in range(n):
             bits = np.int64(words[first + k] << left)
@@ -127,12 +130,11 @@ def little_endian_signal(rows, row, words, word, n, out, at):
             out[at + k] = np.float64((words[first + k] << left) >> right) * scale + offset
 
 
-@njit
-def big_endian_signal(rows, row, words, word, n, out, at):
+@njit(forceinline=True)
+def big_endian_signal(rows, row, words, first, n, out, at):
     """The value, raw * scale + offset, of an integer that stands in one word."""
     left, right = np.uint64(rows.field.left[row]), np.uint64(rows.field.right[row])
     scale, offset = rows.scale[row], rows.offset[row]
-    first = word + np.int64(rows.field.lane[row]) * n
     if rows.field.form[row] == Form.SIGNED:
         for k in range(n):
             bits = np.int64(swapped(words[first + k]) << left)
@@ -142,10 +144,25 @@ def big_endian_signal(rows, row, words, word, n, out, at):
             out[at + k] = np.float64((swapped(words[first + k]) << left) >> right) * scale + offset
 
 
+@njit(forceinline=True)
+def float_signal(rows, row, words, first, n, out, at):
+    """The value, raw * scale + offset, of a float of 32 bits that stands in one word."""
+    left, right = np.uint64(rows.field.left[row]), np.uint64(rows.field.right[row])
+    scale, offset = rows.scale[row], rows.offset[row]
+    if rows.field.is_big_endian[row]:
+        for k in range(n):
+            bits = (swapped(words[first + k]) << left) >> right
+            out[at + k] = np.float64(as_float32(bits)) * scale + offset
+    else:
+        for k in range(n):
+            bits = (words[first + k] << left) >> right
+            out[at + k] = np.float64(as_float32(bits)) * scale + offset
+
+
 @njit
-def any_signal(rows, row, words, word, n, out, at):
+def any_signal(rows, row, words, first, n, out, at):
     """The value, raw * scale + offset, of any field."""
-    field, first = rows.field, word + np.int64(rows.field.lane[row]) * n
+    field = rows.field
     spill = field.spill[row]
     for k in range(n):
         following = words[first + n + k] if spill else np.uint64(0)

@@ -38,7 +38,7 @@ def many_frames(drawn: Drawn, rng: np.random.Generator, n: int) -> FrameBatch:
     lengths = [one.length for one in drawn.database.messages] + [8, 8]
     weights = rng.random(len(ids)) ** 4 + 1e-6
     which = rng.choice(len(ids), n, p=weights / weights.sum())
-    wire_id = np.array(ids, np.uint32)[which]
+    wire_id = _sent_by_anyone(np.array(ids, np.uint32)[which], rng)
     width = 64 if max(lengths) > 8 or rng.random() < 0.3 else 8
     length = np.array(lengths)[which]
     if rng.random() < 0.5:
@@ -57,6 +57,17 @@ def many_frames(drawn: Drawn, rng: np.random.Generator, n: int) -> FrameBatch:
         length=length.astype(np.uint8),
         data=data.astype(np.uint8),
     )
+
+
+def _sent_by_anyone(wire_id: NDArray[np.uint32], rng: np.random.Generator) -> NDArray[np.uint32]:
+    """In half of the batches, 29-bit identifiers with other J1939 priorities, sources and destinations."""
+    if rng.random() < 0.5:
+        return wire_id
+    is_extended = wire_id >= 0x8000_0000
+    is_addressed = is_extended & ((wire_id >> 16) & 0xFF < 0xF0)
+    told_apart_by = np.where(is_addressed, 0xE3FF_0000, 0xE3FF_FF00).astype(np.uint32)
+    others = rng.integers(0, 2**32, len(wire_id), dtype=np.uint32)
+    return np.where(is_extended, wire_id & told_apart_by | others & ~told_apart_by, wire_id)
 
 
 def bits(values: NDArray[np.float64]) -> NDArray[np.uint64]:
