@@ -33,7 +33,20 @@ class Settings(BaseSettings):
         default=None, description="folder of compiled code; `cache` under `home` when absent"
     )
     decode_kernel: bool = Field(
-        default=True, description="decode by compiled code, 30 times as fast as without, for 55 MB of memory"
+        default=True,
+        description="decode by compiled code, many times as fast as by numpy, for the memory that LLVM takes",
+    )
+    gbt32960_host: str = Field(
+        default="127.0.0.1", description="address `odocare ingest --gbt32960` listens on for terminals"
+    )
+    gbt32960_connections: int = Field(
+        default=10_000, ge=1, le=1_000_000, description="terminals connected at once; more are turned away"
+    )
+    gbt32960_certificate: Path | None = Field(
+        default=None, description="PEM chain; with it terminals are listened for over TLS"
+    )
+    gbt32960_private_key: Path | None = Field(
+        default=None, description="PEM key of that certificate, where it is not in the same file"
     )
     codebooks: Path | None = Field(
         default=None, description="folder of a maker's own codebooks, beside those that are shipped"
