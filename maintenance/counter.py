@@ -181,7 +181,7 @@ class _Fold:
 
     def _contradiction(self, index: int) -> None:
         """What people wrote down yields to the car's own reading; otherwise the reading is in doubt."""
-        while self._kept and self._is_visit[self._kept[-1]] and not self._follows(index):
+        for _ in range(self._wrongly_written_n(index)):
             self._report_dropped(AnomalyKind.VISIT, "written at a visit, against the reading after it", index)
         if not self._kept:
             self._take_first(index)
@@ -190,6 +190,15 @@ class _Fold:
         else:
             self._drop_doubted()
             self._doubted = [index]
+
+    def _wrongly_written_n(self, index: int) -> int:
+        """How many visits at the end of what was kept must go so that the reading follows; 0: it cannot."""
+        for position in range(len(self._kept) - 1, -1, -1):
+            if self._fits(position, index):
+                return len(self._kept) - 1 - position
+            if not self._is_visit[self._kept[position]]:
+                return 0
+        return len(self._kept)
 
     def _settle(self) -> None:
         """Once enough doubted readings agree, find what was wrong: the few before them, or the counter."""

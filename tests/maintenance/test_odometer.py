@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maintenance.inputs import DAY_US, DayColumns, Visit
 from maintenance.anomaly import AnomalyKind
+from maintenance.inputs import DAY_US, DayColumns, Visit
 from maintenance.odometer import Odometer, clean, km_range, shown_offset_km
 from maintenance.readings import gather
 
