@@ -1,0 +1,249 @@
+"""`odocare decode`: captures of every format give the values that their signal file says."""
+
+import gzip
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import can
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from odocare.cli import cli
+from vehicle.errors import OdocareError
+
+SIGNALS = """VERSION ""
+BU_: X
+BO_ 291 Engine: 8 X
+ SG_ Speed : 0|16@1+ (0.25,0) [0|8000] "rpm" X
+ SG_ Temperature : 16|8@1+ (1,-40) [-40|150] "degC" X
+ SG_ Gear : 24|4@1+ (1,0) [0|0] "" X
+BO_ 2566844673 Brake: 2 X
+ SG_ Pressure : 7|16@0- (0.5,0) [0|0] "kPa" X
+VAL_ 291 Gear 0 "neutral" 1 "first" 15 "error" ;
+"""
+BASE_S = 1_700_000_000.0
+WRITERS: dict[str, Any] = {
+    "a.log": can.CanutilsLogWriter, "a.asc": can.ASCWriter, "a.blf": can.BLFWriter, "a.trc": can.TRCWriter,
+}  # fmt: skip
+
+
+def frames() -> list[can.Message]:
+    def frame(k: int, can_id: int, data: str, *, is_extended: bool = False) -> can.Message:
+        payload = bytes.fromhex(data)
+        return can.Message(
+            timestamp=BASE_S + k / 1000, arbitration_id=can_id, is_extended_id=is_extended, channel=0,
+            dlc=len(payload), data=payload,
+        )  # fmt: skip
+
+    return [
+        frame(0, 291, "A00F7801FFFFFFFF"),
+        frame(1, 0x18FEF101, "FFFE", is_extended=True),
+        frame(2, 291, "FFFF7A0FFFFFFFFF"),  # speed outside its range
+        frame(3, 291, "A10F"),  # short
+        frame(4, 0x7FF, "00"),
+    ]
+
+
+@pytest.fixture
+def signals(tmp_path: Path) -> Path:
+    path = tmp_path / "car.dbc"
+    path.write_text(SIGNALS)
+    return path
+
+
+def capture(path: Path) -> Path:
+    with WRITERS[path.name](path) as writer:
+        for frame in frames():
+            writer.on_message_received(frame)
+    return path
+
+
+def run(*arguments: object, exits: int = 0) -> dict[str, Any]:
+    done = CliRunner().invoke(cli, ["decode", *map(str, arguments), "--json"])
+    assert done.exit_code == exits, done.output
+    summary: dict[str, Any] = json.loads(done.stdout)
+    return summary
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_format_gives_the_same_values(name: str, tmp_path: Path, signals: Path) -> None:
+    out = tmp_path / "out.parquet"
+    summary = run(capture(tmp_path / name), "--dbc", signals, "--out", out)
+    table = pl.read_parquet(out).sort("time", "signal")
+    rows = [
+        (row["message"], row["signal"], row["value"], row["unit"], row["text"]) for row in table.to_dicts()
+    ]
+    assert sorted(rows, key=str) == sorted(
+        [
+            ("Engine", "Speed", 1000.0, "rpm", None),
+            ("Engine", "Temperature", 80.0, "degC", None),
+            ("Engine", "Gear", 1.0, "", "first"),
+            ("Brake", "Pressure", -1.0, "kPa", None),
+            ("Engine", "Temperature", 82.0, "degC", None),
+            ("Engine", "Gear", 15.0, "", "error"),
+            ("Engine", "Speed", 1000.25, "rpm", None),
+        ],
+        key=str,
+    )
+    assert table.schema["time"] == pl.Datetime("us", "UTC")
+    assert (summary["frames"], summary["values"], summary["signals"], summary["short_frames"]) == (5, 7, 4, 1)
+    assert summary["unknown_ids"] == {"7FF": 1}
+    assert summary["rejected"] == {"no_measurement": 0, "out_of_range": 1}
+
+
+def test_csv_and_json_lines_are_in_order_of_time(tmp_path: Path, signals: Path) -> None:
+    log = capture(tmp_path / "a.log")
+    run(log, "--dbc", signals, "--out", tmp_path / "out.csv")
+    run(log, "--dbc", signals, "--out", tmp_path / "out.jsonl")
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert lines[0] == "time,bus,source,message,signal,value,unit,text"
+    assert lines[1] == "2023-11-14T22:13:20.000000Z,0,,Engine,Speed,1000.0,rpm,"
+    times = [json.loads(line)["time"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert times == sorted(times)
+    assert times[-1] == "2023-11-14T22:13:20.003000Z"
+
+
+def test_values_outside_the_range_are_kept_where_all_are_asked_for(tmp_path: Path, signals: Path) -> None:
+    summary = run(
+        capture(tmp_path / "a.log"), "--dbc", signals, "--all-values", "--out", tmp_path / "out.parquet"
+    )
+    assert (summary["values"], summary["rejected"]["out_of_range"]) == (8, 0)
+
+
+def test_a_map_gives_paths_and_units_of_the_catalogue(tmp_path: Path, signals: Path) -> None:
+    mapping = tmp_path / "car.toml"
+    mapping.write_text(
+        '[codebook]\nname = "car"\nbus = "can"\n[[map]]\nmessage = "Engine"\nsignal = "Speed"\n'
+        'path = "Vehicle.Powertrain.CombustionEngine.Speed"\nunit = "rpm"\n'
+    )
+    run(capture(tmp_path / "a.log"), "--dbc", signals, "--map", mapping, "--out", tmp_path / "out.csv")
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert lines[1].split(",")[3:] == [
+        "Engine",
+        "Vehicle.Powertrain.CombustionEngine.Speed",
+        "1000.0",
+        "rpm",
+        "",
+    ]
+    assert len(lines) == 3
+
+
+def test_several_captures_become_one_file(tmp_path: Path, signals: Path) -> None:
+    log = capture(tmp_path / "a.log")
+    packed = tmp_path / "b.log.gz"
+    packed.write_bytes(gzip.compress(log.read_bytes()[:50]) + gzip.compress(log.read_bytes()[50:]))
+    summary = run(log, packed, "--dbc", signals, "--out", tmp_path / "out.parquet")
+    assert [one["frames"] for one in summary["files"]] == [5, 5]
+    assert summary["values"] == 14
+
+
+@pytest.mark.parametrize("name", ["a.log.gz", "a.blf"])
+def test_a_capture_that_ends_early_is_decoded_as_far_as_it_goes(
+    name: str, tmp_path: Path, signals: Path
+) -> None:
+    path = tmp_path / name
+    if name.endswith(".gz"):
+        log = capture(tmp_path / "a.log").read_bytes() * 500
+        path.write_bytes(gzip.compress(log)[:-60])
+    else:
+        capture(path)
+        path.write_bytes(path.read_bytes()[:-16])
+    summary = run(path, "--dbc", signals, "--out", tmp_path / "out.parquet", exits=3)
+    assert summary["frames"] > 0
+    assert summary["files"][0]["cut_off"]
+    assert pl.read_parquet(tmp_path / "out.parquet").height == summary["values"]
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense\n" * 9, b"\0\1\2\3" * 9, b"LOGG", b"base dec\n"])
+def test_what_is_no_capture_is_refused_and_nothing_is_written(
+    content: bytes, tmp_path: Path, signals: Path
+) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(content)
+    done = CliRunner().invoke(
+        cli, ["decode", str(path), "--dbc", str(signals), "--out", str(tmp_path / "out.csv")]
+    )
+    assert isinstance(done.exception, OdocareError)
+    assert "a.log" in str(done.exception)
+    assert {one.name for one in tmp_path.iterdir()} == {"a.log", "car.dbc"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--out", "out.txt", "--codebook", "j1939"],
+        ["--out", "out.csv"],
+        ["--out", "a.csv", "--map", "car.dbc"],
+    ],
+)
+def test_wrong_usage_is_told(wrong: list[str], tmp_path: Path, signals: Path) -> None:
+    path = capture(tmp_path / "a.log")
+    here = [str(signals) if one == "car.dbc" else one for one in wrong]
+    assert CliRunner().invoke(cli, ["decode", str(path), *here]).exit_code == 2
+
+
+def test_people_are_told_in_sentences(tmp_path: Path, signals: Path) -> None:
+    path = capture(tmp_path / "a.log")
+    path.write_bytes(path.read_bytes() + b"nonsense\n")
+    done = CliRunner().invoke(
+        cli, ["decode", str(path), "--dbc", str(signals), "--out", str(tmp_path / "out.csv")]
+    )
+    assert done.exit_code == 0
+    assert "a.log: 5 frames, 1 broken" in done.stdout
+    assert (
+        "  line 6: a line like (1608041699.326500) can1 7BB#10266201007E5007 was expected, got nonsense"
+        in done.stdout
+    )
+    assert "1 frames of 1 ids that are in no message: 7FF (1)" in done.stdout
+    assert "7 values of 4 signals in " in done.stdout
+
+
+def fixture(name: str) -> Path:
+    folder = os.environ.get("ODOCARE_FIXTURES")
+    if folder is None:
+        pytest.skip("no real captures: set ODOCARE_FIXTURES to their folder")
+    return Path(folder) / name
+
+
+@pytest.mark.parametrize("name", ["truck.log.gz", "truck.mf4"])
+def test_the_truck_gives_what_is_expected(name: str, tmp_path: Path) -> None:
+    if name.endswith(".mf4"):
+        pytest.importorskip("asammdf")
+    folder = fixture("truck_j1939")
+    expected = json.loads((folder / "expected.json").read_text())
+    own, shipped = tmp_path / "own.parquet", tmp_path / "shipped.parquet"
+    summary = run(folder / name, "--dbc", folder / "eec1_ccvs1.dbc", "--out", own)
+    assert summary["frames"] == expected["n_frames"]
+    speed = pl.read_parquet(own).filter(pl.col("signal") == "EngineSpeed")["value"]
+    wanted = expected["engine_speed_rpm"]
+    assert (len(speed), speed.min(), speed.max()) == (wanted["n"], wanted["min"], wanted["max"])
+    run(folder / name, "--codebook", "j1939", "--out", shipped)
+    distance = pl.read_parquet(shipped).filter(
+        pl.col("signal") == "Vehicle.TraveledDistance", pl.col("source") == 0
+    )
+    assert distance.sort("time")["value"][-1] in (
+        expected["total_vehicle_distance_km"]["value"], expected["total_vehicle_distance_km"]["value"] * 1000,
+    )  # fmt: skip
+    [fault] = summary["faults"]
+    assert (fault["reports"], fault["mil"]) == (expected["dm1"]["messages"], True)
+    assert [(one["code"], one["oc"]) for one in fault["codes"]] == [
+        (f"SPN {one['spn']} FMI {one['fmi']}", one["oc"]) for one in expected["dm1"]["dtcs"]
+    ]
+
+
+@pytest.mark.parametrize("name", ["kona.log", "kona.mf4"])
+def test_the_state_of_charge_comes_out_of_diagnostic_answers(name: str, tmp_path: Path) -> None:
+    if name.endswith(".mf4"):
+        pytest.importorskip("asammdf")
+    folder = fixture("ev_uds")
+    out = tmp_path / "out.parquet"
+    summary = run(folder / name, "--dbc", folder / "kona_uds.dbc", "--out", out)
+    assert summary["payloads"] == 270
+    table = pl.read_parquet(out)
+    charge = table.filter(pl.col("signal") == "M_SID_0x220101_StateOfChargeBMS")
+    assert charge["value"].to_list() == [50.0] * 120
+    outdoor = table.filter(pl.col("signal") == "M_SID_0x220100_OutdoorTemp")
+    assert (outdoor.height, outdoor.sort("time")["value"][0]) == (150, 7.0)
