@@ -48,13 +48,15 @@ class Blf:
     """Start of the recording; None before the header was read."""
     _rest: bytes = b""
     _objects: bytes = b""
+    _owed: int = 0
 
     def feed(self, portion: bytes) -> FrameBatch:
         """The frames of the objects that end in this portion, in their order.
 
         Raises `NotBlfError` for a file that is none.
         """
-        self._rest += portion
+        self._rest += portion[self._owed :]
+        self._owed = max(self._owed - len(portion), 0)
         if self._since_us is None and not self._read_header():
             return concatenate([])
         at, inflated, batches = 0, [self._objects], []
@@ -157,7 +159,9 @@ class Blf:
         return batch
 
     def _use(self, size: int) -> None:
+        """Filling that has not come yet is owed by the next portion."""
         self.position += size
+        self._owed = max(size - len(self._rest), 0)
         self._rest = self._rest[size:]
 
 

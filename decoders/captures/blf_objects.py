@@ -28,6 +28,8 @@ _ERRORS: Final = (2, 3, 73, 104)
 """Error frame, overload frame, error frame with details, the same of CAN FD."""
 _TEN_MICROSECONDS: Final = 1
 _EXTENDED: Final = 0x8000_0000
+_UNUSED: Final = 0x6000_0000
+_LAST_STANDARD: Final = 0x7FF
 _REMOTE: Final = 0x80
 _REMOTE_64: Final = 0x10
 _CLASSIC_BYTES: Final = 8
@@ -139,8 +141,12 @@ def _take(
     is_long = length > _FD_BYTES
     if is_long.any():
         findings.report(where, f"a frame has at most {_FD_BYTES} bytes", times=int(is_long.sum()))
-    findings.remote_frames_n += int(is_remote.sum())
-    found.is_frame[places] = ~is_remote & ~is_long
+    is_id = np.where(body["id"] >= _EXTENDED, body["id"] & _UNUSED == 0, body["id"] <= _LAST_STANDARD)
+    if not is_id.all():
+        what = "an identifier has 11 bits, or 29 bits and bit 31"
+        findings.report(where, what, times=int((~is_id).sum()))
+    findings.remote_frames_n += int((is_remote & is_id).sum())
+    found.is_frame[places] = ~is_remote & ~is_long & is_id
     found.t_us[places] = t_us
     found.can_id[places] = body["id"]
     found.bus[places] = np.maximum(body["channel"], 1) - 1

@@ -235,7 +235,7 @@ _UNIT_WORDS: Final = tuple(bytes.fromhex(one) for one in (
     "30", "31", "32",
     "05000000000000000000", "0500", "ff01", "0000", "fd", "fdff", "7f",
 ))  # fmt: skip
-_PACKET_WORDS: Final = (
+PACKET_WORDS: Final = (
     *_UNIT_WORDS,
     b"##",
     b"$$",
@@ -246,7 +246,7 @@ _PACKET_WORDS: Final = (
     b"\x01\xfe",
 )
 TARGETS: Final = (
-    Target("gbt32960-packet", check_packet, _packet_starts, _PACKET_WORDS, repair=sealed),
+    Target("gbt32960-packet", check_packet, _packet_starts, PACKET_WORDS, repair=sealed),
     Target("gbt32960-report", check_report, _report_starts, _UNIT_WORDS),
-    Target("gbt32960-stream", check_stream, _stream_starts, _PACKET_WORDS, repair=resealed, max_bytes=900),
+    Target("gbt32960-stream", check_stream, _stream_starts, PACKET_WORDS, repair=resealed, max_bytes=900),
 )
