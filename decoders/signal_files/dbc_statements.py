@@ -18,7 +18,10 @@ _WORD: Final = re.compile(r'[^\s:;"]+|.')
 _NAMES: Final = re.compile(r"NS_[ \t]*:?[^\n]*+(?:\n[ \t]*+[A-Za-z_]*+[ \t]*+(?=\n))*+")
 _TO_SEMICOLON: Final = re.compile(r'(?:[^";]|"(?>\\"|[^"])*+")*+;')
 _COMMENT_END: Final = re.compile(r'"[ \t]*;[ \t]*(?=\n)')
-_NEXT: Final = re.compile(rf"\n[ \t]*(?=(?:{'|'.join(sorted(KEYWORDS))})(?![A-Za-z0-9_]))")
+_NEXT: Final = re.compile(
+    rf"\n[ \t]*(?=(?:{'|'.join(sorted(KEYWORDS))})(?![A-Za-z0-9_])|[A-Z][A-Z0-9_]*_[ \t])"
+)
+"""A line that begins with a keyword, or looks as if."""
 _NEXT_ON_LINE: Final = re.compile(r"[ \t](?=(?:SG_|BO_)[ \t])|\n|$")
 _COMMENT: Final = re.compile(r"//[^\n]*")
 

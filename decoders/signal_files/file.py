@@ -55,16 +55,16 @@ class SignalFile:
         return self.text.count("\n", 0, position) + 1
 
     def line_of(self, *names: str) -> int:
-        """The line where the last of these names stands first, behind the others; 1 where it does not."""
-        at = 0
+        """The line where the last of these names stands, each behind the one before; 1 where none does."""
+        at = place = 0
         for name in names:
             found = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)").search(self.text, at)
             if found is None:
                 found = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)").search(self.text)
             if found is None:
                 break
-            at = found.start()
-        return self.line_at(at)
+            place, at = found.start(), found.end()
+        return self.line_at(place)
 
 
 def format_of(name: str) -> Format:

@@ -32,7 +32,7 @@ def by_name(file: SignalFile, message: Message) -> tuple[dict[str, tuple[Signal,
             name = f"{signal.name}_{len(same) + 1}"
             while name in found:
                 name += "_"
-            line = file.line_of(message.name, signal.name)
+            line = file.line_of(message.name, *[signal.name] * (len(same) + 1))
             what = f"{message.name} has several signals {signal.name!r}; this one is read as {name!r}"
             remarks.append(Remark("duplicate-signal-name", file.name, line, what))
             signal.name = name
