@@ -21,7 +21,7 @@ def of_frames(
     found: can.Decoded, joined: FrameBatch, lexicon: Lexicon, *, speaks_j1939: bool
 ) -> OdometerSamples:
     """Readings in frames: J1939 tells its sources apart by their addresses."""
-    mine = _mine(found.rows, lexicon)
+    mine = counted(found.rows, lexicon)
     if not speaks_j1939:
         return _samples(found.rows, mine, np.full(len(mine), odometer.CAN), lexicon)
     can_id = joined.can_id[found.frame[mine]]
@@ -34,7 +34,7 @@ def of_rows(rows: SignalRows, kinds: Sequence[str], lexicon: Lexicon) -> Odomete
 
     What is in no frame of its own and neither the T-Box's own nor GB/T 32960 is an answer to a tester.
     """
-    mine = _mine(rows, lexicon)
+    mine = counted(rows, lexicon)
     source = np.array([_OF_KIND.get(kind, odometer.DIAGNOSTIC) for kind in kinds], dtype=np.int64)
     chosen = source[rows.message[mine]]
     is_fine = (rows.signal[mine] == lexicon.daily.high_resolution) & (chosen == odometer.SIGNALS)
@@ -51,7 +51,8 @@ def together(parts: Sequence[OdometerSamples]) -> OdometerSamples:
     )
 
 
-def _mine(rows: SignalRows, lexicon: Lexicon) -> NDArray[np.intp]:
+def counted(rows: SignalRows, lexicon: Lexicon) -> NDArray[np.intp]:
+    """Which of the rows are readings of an odometer, in their order."""
     daily = lexicon.daily
     return np.flatnonzero((rows.signal == daily.odometer) | (rows.signal == daily.high_resolution))
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +11,10 @@ from numpy.typing import NDArray
 from decoders import difference
 from decoders.codebook import Codebook
 from decoders.difference import Change
-from decoders.message import CanMessage, Envelope
 from ingest import admitted, newest, samples
 from ingest.admitted import Admitted, Decoded
-from ingest.delivery import Delivery
-from ingest.judging import Asking
 from ingest.lexicon import Lexicon
-from ingest.reading import Arrived
-from ingest.samples import Samples
-from odocare import rederiving
+from odocare import rederiving, stored_messages
 from odocare.rederiving import Exchanged
 from store import exchange, latest, raw_frames, segments, stored_rows
 from store.exchange import Span
@@ -90,11 +84,9 @@ class _Day:
 
     async def portion(self, portion: Sequence[RawFrames]) -> None:
         """Hold some messages against what is stored of them, and exchange it."""
-        batch = _batch(self._vehicle, portion, self._again.codebook)
-        decoded = await asyncio.to_thread(
-            admitted.decode, batch, _NO_SAMPLES, len(batch), self._again.lexicon
-        )
-        first_us, last_us = portion[0].t0_us, _last_frame_us(batch)
+        batch = stored_messages.batch(self._vehicle, portion, [self._again.codebook] * len(portion))
+        decoded = await asyncio.to_thread(stored_messages.decode, batch, self._again.lexicon)
+        first_us, last_us = portion[0].t0_us, stored_messages.last_frame_us(batch)
         before = await stored_rows.of_messages(
             self._conn, self._vehicle.id, batch.keys, since_us=first_us, until_us=last_us
         )
@@ -146,39 +138,6 @@ class _Day:
         left = admitted.raw_frames(batch, decoded, [book] * len(batch))
         await exchange.drop_frames(self._conn, _some(batch.keys, numbers), span)
         await raw_frames.append(self._conn, [left[number] for number in numbers.tolist()])
-
-
-_NO_SAMPLES: Final = Samples(samples.empty(), {}, 0)
-
-
-def _batch(vehicle: VehicleRef, portion: Sequence[RawFrames], codebook: Codebook) -> Admitted:
-    """Stored frames as the messages that ingest has admitted."""
-    asking = []
-    for index, raw in enumerate(portion):
-        envelope = Envelope(vehicle.vin, raw.boot, raw.seq, raw.t0_us, ack=False, resent=False)
-        message = CanMessage(
-            envelope=envelope,
-            dt_us=np.frombuffer(raw.dt_us, "<u4"),
-            can_id=np.frombuffer(raw.can_id, "<u4"),
-            bus=np.frombuffer(raw.bus, np.uint8),
-            length=np.frombuffer(raw.length, np.uint8),
-            data=np.frombuffer(raw.data, np.uint8),
-            codebook=codebook.name,
-        )
-        arrived = Arrived(Delivery("", b"", raw.t0_us), vehicle.vin, message, 0)
-        asking.append(Asking(arrived, index, vehicle, codebook))
-    return Admitted(
-        messages=asking,
-        keys=raw_frames.keys_of(portion),
-        location_allowed=np.full(len(portion), vehicle.location_allowed, dtype=np.bool_),
-    )
-
-
-def _last_frame_us(batch: Admitted) -> int:
-    messages = [one.arrived.message for one in batch.messages]
-    return max(
-        one.envelope.t0_us + int(one.dt_us.max(initial=0)) for one in messages if isinstance(one, CanMessage)
-    )
 
 
 def _some(keys: MessageKeys, numbers: NDArray[np.int64]) -> MessageKeys:

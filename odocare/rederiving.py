@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from ingest import samples
 from ingest.lexicon import Lexicon
 from maintenance import daily
+from odocare import odometers_anew
 from store import days, exchange, latest, stored_rows, touched
 from store.latest import Readings
 from store.pool import Connection
+from store.stored_rows import Reach
 from store.vehicles import VehicleRef
 from vehicle.day import at_of, local_day, us_of
 from vehicle.feature_day import FeatureDays
@@ -51,6 +53,7 @@ async def derive(
     zone = lexicon.zone(vehicle.tz)
     first, last = (local_day(at_of(t_us), zone) for t_us in (exchanged.first_us, exchanged.last_us))
     await _days(conn, vehicle, first, last, lexicon, now)
+    await odometers_anew.derive(conn, vehicle, first, last, lexicon, now=now)
     await _latest(conn, vehicle.id, held, exchanged)
     from_day = np.array([(first - _EPOCH).days], dtype=np.int32)
     await touched.mark(conn, np.array([vehicle.id], dtype=np.int64), from_day)
@@ -65,8 +68,8 @@ async def _days(
     since = datetime.combine(first, time.min, zone)
     before = datetime.combine(last + timedelta(days=1), time.min, zone)
     numbers = range((first - _EPOCH).days, (last - _EPOCH).days + 1)
-    stored = stored_rows.spanning(conn, vehicle.id, since_us=us_of(since), before_us=us_of(before))
-    async for rows in stored:
+    reach = Reach(vehicle.id, us_of(since), us_of(before))
+    async for rows in stored_rows.spanning(conn, reach):
         messages_n = int(rows.message[-1]) + 1
         features = await asyncio.to_thread(
             daily.feature_days,
@@ -95,9 +98,8 @@ async def _newest(conn: Connection, vehicle_id: int, signals: list[int], until_u
     while signals:
         since_us = before_us - step // timedelta(microseconds=1)
         sure: set[int] = set()
-        async for rows in stored_rows.spanning(
-            conn, vehicle_id, since_us=since_us, before_us=before_us, signals=signals
-        ):
+        reach = Reach(vehicle_id, since_us, before_us)
+        async for rows in stored_rows.spanning(conn, reach, signals=signals):
             wanted = samples.pick(rows, np.isin(rows.signal, signals))
             ids = np.full(len(wanted), vehicle_id, dtype=np.int64)
             newest = latest.newest(Readings(ids, wanted.signal, wanted.t_us, wanted.value))

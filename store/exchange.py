@@ -14,6 +14,7 @@ from psycopg import sql
 from store import arrays, stored_rows
 from store.messages import MessageKeys
 from store.pool import Connection
+from vehicle import odometer
 
 DROP_SEGMENTS: Final = """
     delete from segment s
@@ -100,3 +101,46 @@ async def forget_days(conn: Connection, vehicle_id: int, *, first: date, last: d
     """
     cur = await conn.execute(FORGET_DAYS, {"vehicle_id": vehicle_id, "first": first, "last": last})
     return {int(day): known_at for day, known_at in await cur.fetchall()}
+
+
+FORGET_ODOMETERS: Final = """
+    with untold as (
+        select exists (
+            select from odometer_day
+            where vehicle_id = %(vehicle_id)s and day between %(first)s and %(last)s and source = %(untold)s
+        ) as is_untold
+    )
+    delete from odometer_day d using untold u
+    where d.vehicle_id = %(vehicle_id)s and d.day between %(first)s and %(last)s
+      and (d.source = %(can)s or d.source >= %(j1939)s
+           or u.is_untold and d.source = any(%(merged)s::smallint[]))
+    returning d.day - date '1970-01-01', d.known_at, u.is_untold
+"""
+
+
+async def forget_odometers(
+    conn: Connection, vehicle_id: int, *, first: date, last: date
+) -> tuple[dict[int, datetime], bool]:
+    """Take out what frames showed of a vehicle's odometers on some days, both included.
+
+    Where a day was stored before sources were told apart, also what the T-Box itself said; then the second
+    answer is true. The first is when each day (since 1970-01-01) was last added to.
+    """
+    cur = await conn.execute(
+        FORGET_ODOMETERS,
+        {
+            "vehicle_id": vehicle_id,
+            "first": first,
+            "last": last,
+            "untold": odometer.UNTOLD,
+            "can": odometer.CAN,
+            "j1939": odometer.J1939_VD,
+            "merged": [odometer.UNTOLD, odometer.SIGNALS, odometer.HIGH_RESOLUTION],
+        },
+    )
+    known: dict[int, datetime] = {}
+    is_untold = False
+    for day, known_at, was_untold in await cur.fetchall():
+        known[day] = max(known_at, known.get(day, known_at))
+        is_untold |= was_untold
+    return known, is_untold

@@ -60,6 +60,14 @@ async def versions(conn: Connection, name: str) -> list[StoredVersion]:
         return await cur.fetchall()
 
 
+BOOKS: Final = "select id, name, version from codebook"
+
+
+async def books(conn: Connection) -> list[tuple[int, str, str]]:
+    """Number, name and version of everything that has ever decoded something."""
+    return [(book, name, version) for book, name, version in await (await conn.execute(BOOKS)).fetchall()]
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """A vehicle that has something to be decoded again."""

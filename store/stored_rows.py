@@ -1,11 +1,13 @@
 """Segments back as rows of values: of named messages, or of a vehicle over a span, a portion at a time."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import numpy as np
 from numpy.typing import NDArray
+from psycopg import sql
 
 from store import arrays
 from store.messages import MessageKeys
@@ -43,6 +45,34 @@ SPANNING: Final = """
       and (%(signals)s::smallint[] is null or s.signal && %(signals)s::smallint[])
     order by s.at, s.boot, s.life, s.seq
 """
+WITHOUT_FRAMES: Final = """
+    with kept as (
+        select boot, life, seq from raw_frame
+        where vehicle_id = %(vehicle_id)s and at >= %(earliest)s and at < %(before)s
+    )
+    select 0, (extract(epoch from s.at) * 1000000)::bigint,
+           array_send(s.signal), array_send(s.samples), array_send(s.dt_us), array_send(s.value)
+    from segment s
+    where s.vehicle_id = %(vehicle_id)s
+      and s.at >= %(earliest)s and s.at < %(before)s and s.until >= %(since)s
+      and s.signal && %(signals)s::smallint[] and s.codebook_id = any(%(books)s)
+      and not exists (select from kept k where (k.boot, k.life, k.seq) = (s.boot, s.life, s.seq))
+    order by s.at, s.boot, s.life, s.seq
+"""
+OF_SIGNALS: Final = """
+    select 0, (extract(epoch from s.at) * 1000000)::bigint,
+           array_send(s.signal), array_send(s.samples), array_send(s.dt_us), array_send(s.value)
+    from segment s
+    where s.vehicle_id = %(vehicle_id)s
+      and s.at >= %(earliest)s and s.at < %(before)s and s.until >= %(since)s
+      and s.signal && %(signals)s::smallint[] and s.codebook_id is null and s.boot >= 0
+      and not exists (
+        select from message m
+        where (m.vehicle_id, m.boot, m.seq, m.life) = (s.vehicle_id, s.boot, s.seq, s.life)
+          and m.kind <> 'signals'
+      )
+    order by s.at, s.boot, s.life, s.seq
+"""
 EARLIEST: Final = """
     select (extract(epoch from at) * 1000000)::bigint
     from segment where vehicle_id = %(vehicle_id)s and at < %(before)s order by at limit 1
@@ -75,30 +105,56 @@ async def of_messages(
         return _ordered(_rows([(number - 1, *rest) for number, *rest in await cur.fetchall()]))
 
 
-async def spanning(
-    conn: Connection,
-    vehicle_id: int,
-    *,
-    since_us: int,
-    before_us: int,
-    signals: Sequence[int] | None = None,
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A span of a vehicle's time."""
+
+    vehicle_id: int
+    since_us: int
+    before_us: int
+    """Exclusive."""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """For statements that look for segments which reach into it."""
+        return {
+            "vehicle_id": self.vehicle_id,
+            "since": at_of(self.since_us),
+            "earliest": at_of(self.since_us) - _MESSAGE,
+            "before": at_of(self.before_us),
+        }
+
+
+def spanning(
+    conn: Connection, reach: Reach, *, signals: Sequence[int] | None = None
 ) -> AsyncIterator[SignalRows]:
-    """Whole segments of a vehicle that reach into a span, in portions; `rows.message` numbers a portion's.
+    """Whole segments that reach into a span, in portions; `rows.message` numbers a portion's.
 
     With `signals`, only segments that have one of them. Needs a transaction.
     """
-    wanted = {
-        "vehicle_id": vehicle_id,
-        "since": at_of(since_us),
-        "earliest": at_of(since_us) - _MESSAGE,
-        "before": at_of(before_us),
-        "signals": None if signals is None else list(signals),
-    }
+    return _portions(conn, SPANNING, reach, signals=None if signals is None else list(signals))
+
+
+def without_frames(
+    conn: Connection, reach: Reach, *, books: Sequence[int], signals: Sequence[int]
+) -> AsyncIterator[SignalRows]:
+    """The same of CAN messages that these contents of codebooks decoded and whose frames are gone."""
+    return _portions(conn, WITHOUT_FRAMES, reach, signals=list(signals), books=list(books))
+
+
+def of_signals(conn: Connection, reach: Reach, *, signals: Sequence[int]) -> AsyncIterator[SignalRows]:
+    """The same of messages that the T-Box decoded itself, as far as the ledger remembers their kind."""
+    return _portions(conn, OF_SIGNALS, reach, signals=list(signals))
+
+
+async def _portions(
+    conn: Connection, statement: LiteralString, reach: Reach, **parameters: object
+) -> AsyncIterator[SignalRows]:
     portion: list[_Row] = []
     values = 0
-    async with conn.cursor(name="spanning", binary=True) as cur:
+    async with conn.cursor(name="stored_rows", binary=True) as cur:
         cur.itersize = _FETCHED
-        await cur.execute(SPANNING, wanted)
+        await cur.execute(sql.SQL(statement), reach.parameters | parameters)
         async for _, at_us, signal, samples, dt_us, value in cur:
             portion.append((len(portion), at_us, signal, samples, dt_us, value))
             values += len(value) // _VALUE_BYTES

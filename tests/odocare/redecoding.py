@@ -127,10 +127,12 @@ async def again(
 
 async def empty(conn: Connection) -> None:
     """Forget all messages and what came out of them."""
-    await conn.execute("truncate message, segment, raw_frame, latest, vehicle_day, touched, codebook")
+    await conn.execute(
+        "truncate message, segment, raw_frame, latest, vehicle_day, odometer_day, touched, codebook"
+    )
 
 
-DERIVED: Final = ("segment", "raw_frame", "latest", "vehicle_day")
+DERIVED: Final = ("segment", "raw_frame", "latest", "vehicle_day", "odometer_day")
 
 
 async def derived(conn: Connection) -> dict[str, list[tuple[Any, ...]]]:
