@@ -75,11 +75,40 @@ class VehicleOut(_Out):
     odometer_at: datetime | None
 
 
+class AnomalyOut(_Out):
+    """One decision about odometer readings."""
+
+    kind: str
+    at: datetime
+    until_at: datetime | None = Field(description="Last reading it is about; null: only the one.")
+    source: str
+    before_km: float | None = Field(description="The reading it was held against.")
+    after_km: float | None = Field(description="The reading as shown.")
+    readings_n: int = Field(description="Readings that do not count because of it.")
+    needs_a_person: bool = Field(description="They stay out until a workshop's own reading confirms them.")
+    words_zh: str
+    words_en: str
+    reason: str
+
+
+class OdometerOut(BaseModel):
+    """Where a vehicle stands: `km = shown_km * km_per_shown + offset_km`; null: no reading counts yet."""
+
+    km: float | None = Field(description="True kilometres since new.")
+    at: datetime | None
+    source: str | None = Field(description="Who told it: signals, can, gbt32960, fee0-17, written …")
+    shown_km: float | None = Field(description="As the source showed it.")
+    km_per_shown: float | None
+    offset_km: float | None
+    epoch: int | None = Field(description="Rises with every exchange, rollover and unit switch.")
+    anomalies: list[AnomalyOut] = Field(description="The newest 200, the newest first.")
+
+
 class DayOut(_Out):
     """One local day of a vehicle; days without data are absent."""
 
     day: date
-    odometer_first_km: float | None
+    odometer_first_km: float | None = Field(description="True kilometres since new, cleaned.")
     odometer_last_km: float | None
     starts_n: int
     crank_min_v: float | None

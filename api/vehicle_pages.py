@@ -8,19 +8,20 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from api import chart, evidence
+from api import chart, evidence, odometer_notes
 from api.context import Conn, Context, Shared
 from api.evidence import RuleText, Term
 from api.meaning import meaning_of
 from api.session import COOKIE, SignedIn, form_token
 from api.wording import ZONE
-from store import audit
+from store import anomalies, audit
 from store import trigger_history as history
 from store import vehicle_page as vehicles
 from store.trigger_history import Step, Trigger
 from store.vehicle_page import Fault
 from vehicle.dtc_table import DtcMeaning
 from vehicle.errors import NotFoundError
+from vehicle.odometer import name as source_name
 
 router = APIRouter(include_in_schema=False)
 
@@ -116,5 +117,14 @@ async def _contents(conn: Conn, shared: Context, card: vehicles.Card, today: dat
         "faults": [FaultRow(fault, meaning_of(shared.options.dtc, fault)) for fault in faults],
         "recalls": await vehicles.recalls(conn, card.vin),
         "accesses": await audit.of_subject(conn, card.public_id, limit=_ACCESSES),
+        "notes": odometer_notes.notes(await anomalies.newest(conn, card.vehicle_id)),
+        "odometer_source": _source(card),
         "odometer": chart.odometer_chart(days, forecasts, visits, today=today),
     }
+
+
+def _source(card: vehicles.Card) -> tuple[str, str] | None:
+    """Who told the odometer, in Chinese and English."""
+    if card.odometer_source is None:
+        return None
+    return odometer_notes.source_words(source_name(card.odometer_source))

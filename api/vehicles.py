@@ -6,25 +6,29 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
+from api import odometer_notes
 from api.auth import Reader
 from api.context import Conn, Shared
 from api.meaning import meaning_of
 from api.problems import Problem
 from api.schemas import (
+    AnomalyOut,
     BucketOut,
     DayOut,
     DaysOut,
     FaultOut,
     FaultsOut,
+    OdometerOut,
     PredictionOut,
     PredictionsOut,
     SeriesOut,
     VehicleOut,
 )
-from store import audit, series
+from store import anomalies, audit, odometers, series
 from store import vehicle_page as vehicles
 from store.vehicle_page import Card
 from vehicle.errors import NotFoundError
+from vehicle.odometer import name as source_name
 from vehicle.signal import Signal, SignalKind
 
 router = APIRouter(prefix="/v1/vehicles/{vehicle_id}", tags=["vehicles"])
@@ -56,6 +60,24 @@ async def one(card: Found, conn: Conn, caller: Reader, shared: Shared) -> Vehicl
         subject=card.public_id,
     )
     return VehicleOut.model_validate(card)
+
+
+@router.get("/odometer")
+async def odometer(card: Found, conn: Conn) -> OdometerOut:
+    """Where it stands, how that was told, and what was noticed about its readings."""
+    noticed = odometer_notes.notes(await anomalies.newest(conn, card.vehicle_id))
+    found = [AnomalyOut.model_validate(one) for one in noticed]
+    stands = await odometers.standing(conn, card.vehicle_id)
+    return OdometerOut(
+        km=None if stands is None else stands.km,
+        at=None if stands is None else stands.at,
+        source=None if stands is None else source_name(stands.source),
+        shown_km=None if stands is None else stands.shown_km,
+        km_per_shown=None if stands is None else stands.km_per_shown,
+        offset_km=None if stands is None else stands.offset_km,
+        epoch=None if stands is None else stands.epoch,
+        anomalies=found,
+    )
 
 
 @router.get("/predictions")

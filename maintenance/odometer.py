@@ -17,8 +17,7 @@ from maintenance.inputs import SourceDays, VehicleInput, Visit
 from maintenance.readings import Readings, gather, written
 from vehicle import odometer as sources
 
-WRITTEN: Final = -1
-"""The source of a reading that a workshop wrote down."""
+WRITTEN: Final = sources.WRITTEN
 _QUALIFIES_D: Final = 3
 """A source must have told the odometer on so many days to win over one that has."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from maintenance.odometer import WRITTEN, Odometer
+from maintenance.odometer import Odometer
 from odocare.evaluation_inputs import Fleet
 from store.anomalies import Anomaly
 from store.inputs import Inputs
@@ -49,7 +49,7 @@ def _anomalies(known: Fleet) -> list[Anomaly]:
             before=one.before_km,
             after=one.after_km,
             reason=one.reason,
-            source=sources.name(one.source) if one.source != WRITTEN else "written",
+            source=sources.name(one.source),
             readings_n=one.readings_n,
             until_at=None if one.until_us is None else at_of(one.until_us),
         )

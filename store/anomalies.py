@@ -61,6 +61,10 @@ OF_VEHICLE: Final = """
     select vehicle_id, happened_at, kind, before, after, reason, source, readings_n, until_at
     from anomaly where vehicle_id = %(vehicle_id)s order by happened_at, kind, source
 """
+NEWEST: Final = """
+    select vehicle_id, happened_at, kind, before, after, reason, source, readings_n, until_at
+    from anomaly where vehicle_id = %(vehicle_id)s order by happened_at desc, kind, source limit %(limit)s
+"""
 
 
 async def replace_odometer(conn: Connection, vehicle_ids: Sequence[int], found: Sequence[Anomaly]) -> None:
@@ -86,4 +90,11 @@ async def of_vehicle(conn: Connection, vehicle_id: int) -> list[Anomaly]:
     """All anomalies of a vehicle, by event time."""
     async with conn.cursor(row_factory=class_row(Anomaly)) as cur:
         await cur.execute(OF_VEHICLE, {"vehicle_id": vehicle_id})
+        return await cur.fetchall()
+
+
+async def newest(conn: Connection, vehicle_id: int, *, limit: int = 200) -> list[Anomaly]:
+    """The newest anomalies of a vehicle, the newest first."""
+    async with conn.cursor(row_factory=class_row(Anomaly)) as cur:
+        await cur.execute(NEWEST, {"vehicle_id": vehicle_id, "limit": limit})
         return await cur.fetchall()

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from psycopg.rows import class_row
 
 from store import arrays, columns
 from store.pool import Connection
@@ -167,6 +168,10 @@ PUT_DAYS: Final = """
     from new n join held h using (vehicle_id, day)
     where d.vehicle_id = n.vehicle_id and d.day = n.day
 """
+STANDING: Final = """
+    select vehicle_id, km, at, source, shown_km, km_per_shown, offset_km, epoch
+    from odometer where vehicle_id = %(vehicle_id)s
+"""
 FORGET: Final = """
     delete from odometer
     where vehicle_id = any(%(vehicle_ids)s) and not vehicle_id = any(%(vehicle_id)s::bigint[])
@@ -213,3 +218,10 @@ async def put(conn: Connection, vehicle_ids: Sequence[int], standings: Sequence[
     await conn.execute(FORGET, given | {"vehicle_ids": list(vehicle_ids)})
     if standings:
         await conn.execute(PUT, given)
+
+
+async def standing(conn: Connection, vehicle_id: int) -> Standing | None:
+    """Where a vehicle stands; None where no reading counts yet."""
+    async with conn.cursor(row_factory=class_row(Standing)) as cur:
+        await cur.execute(STANDING, {"vehicle_id": vehicle_id})
+        return await cur.fetchone()

@@ -6,6 +6,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+WRITTEN: Final = -1
+"""A workshop wrote it down."""
 UNTOLD: Final = 0
 """Stored before sources were kept apart."""
 SIGNALS: Final = 1
@@ -26,6 +28,7 @@ _ADDRESSES: Final = 256
 _CLUSTER: Final = 0x17
 _TACHOGRAPH: Final = 0xEE
 _NAMES: Final = {
+    WRITTEN: "written",
     UNTOLD: "untold",
     SIGNALS: "signals",
     CAN: "can",
