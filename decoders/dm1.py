@@ -11,7 +11,7 @@ import numpy as np
 from decoders import j1939
 from decoders.dtc import spell_j1939
 from decoders.j1939 import TransportMessage
-from vehicle.dtc import Dtc, DtcReading, DtcReport, DtcStandard
+from vehicle.dtc import Dtc, DtcReading, DtcReport, DtcStandard, DtcStatus
 from vehicle.errors import TruncatedPayloadError
 from vehicle.frame import FrameBatch
 
@@ -124,4 +124,5 @@ def _report(message: int, at_us: int, dm1: Dm1, source_address: int) -> DtcRepor
         complete=True,
         readings=dm1.readings,
         mil=dm1.mil_is_on,
+        scope=DtcStatus.TEST_FAILED,
     )

@@ -1,6 +1,6 @@
 """A batch after the ledger: the messages that are new, renumbered, and everything decoded out of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,8 +10,9 @@ from decoders import can, frames
 from decoders.codebook import Codebook
 from decoders.gbt32960 import alarms, signals
 from decoders.gbt32960.report import Report, without_position
-from decoders.message import CanMessage
-from ingest import odometers, samples
+from decoders.message import CanMessage, DiagMessage
+from ingest import answers, conversations, odometers, samples
+from ingest.answers import Said
 from ingest.judging import Asking
 from ingest.lexicon import Lexicon
 from ingest.packets import PacketMessage
@@ -70,6 +71,12 @@ class Decoded:
     """Message number to the fault codes it names, where it is neither a `dtc` message nor J1939's DM1."""
     packets: list[RawPacket] = field(default_factory=list)
     """GB/T 32960 packets as received, without positions where they must not be kept."""
+    frames: dict[int, tuple[FrameBatch, slice]] = field(default_factory=dict)
+    """Message number to its frames, in a batch that others share; those of `j1939` are in order of time."""
+    talking: set[int] = field(default_factory=set)
+    """Messages with frames of diagnostic conversations."""
+    said: Said = field(default_factory=Said)
+    """What the answers of `diag` messages say; its reports are among `reports`."""
 
 
 def admitted(asking: Sequence[Asking], lives: Sequence[int | None]) -> Admitted:
@@ -89,10 +96,13 @@ def admitted(asking: Sequence[Asking], lives: Sequence[int | None]) -> Admitted:
     )
 
 
-def decode(batch: Admitted, values: Samples, arrived_n: int, lexicon: Lexicon) -> Decoded:
+def decode(
+    batch: Admitted, values: Samples, arrived_n: int, lexicon: Lexicon, stored: Collection[int] = ()
+) -> Decoded:
     """All values of the batch, decoded together per codebook; positions left out where they must be.
 
-    `values` are numbered as the batch's reading of `arrived_n` messages.
+    `values` are numbered as the batch's reading of `arrived_n` messages. Signals that are `stored` already
+    are left out.
     """
     index = np.full(arrived_n, -1, dtype=np.int32)
     index[[one.index for one in batch.messages]] = np.arange(len(batch), dtype=np.int32)
@@ -100,19 +110,27 @@ def decode(batch: Admitted, values: Samples, arrived_n: int, lexicon: Lexicon) -
     decoded = Decoded(parts[0], frames.join([], []), {}, out_of_range=values.out_of_range)
     speaking_j1939, in_frames = [], {}
     for codebook, numbers in _by_codebook(batch).items():
-        book = lexicon.codebooks.by_name(codebook)
         joined = frames.join([_can(batch, number) for number in numbers], numbers)
+        talking = _listen(batch, decoded, joined, lexicon)
+        if codebook is None:
+            decoded.unknown_frames += int(np.count_nonzero(~talking))
+            continue
+        book = lexicon.codebooks.by_name(codebook)
         found = can.decode(joined, book)
+        if talking.any():
+            decoded.unknown_frames -= conversations.count_known(joined, talking, list(found.unknown_ids))
         in_frames[len(parts)] = odometers.of_frames(found, joined, lexicon, speaks_j1939=book.matches_pgn)
         parts.append(found.rows)
         decoded.unknown_frames += sum(found.unknown_ids.values())
         decoded.short_frames += found.short_frames
         decoded.no_measurement += found.no_measurement
         decoded.out_of_range += found.out_of_range
-        decoded.hidden |= _position_frames(joined, book, batch, lexicon)
+        for number, hidden_frames in _position_frames(joined, book, batch, lexicon).items():
+            decoded.hidden[number] = hidden_frames | decoded.hidden.get(number, False)
         if book.matches_pgn:
             speaking_j1939.append(_in_time(joined))
     parts.append(_read_packets(batch, decoded, lexicon))
+    parts.append(_read_answers(batch, decoded, lexicon))
     kinds = [one.arrived.message.kind for one in batch.messages]
     decoded.odometer = odometers.together(
         [
@@ -122,9 +140,12 @@ def decode(batch: Admitted, values: Samples, arrived_n: int, lexicon: Lexicon) -
     )
     rows = samples.together([part for part in parts if len(part)])
     hidden = lexicon.is_position[rows.signal] & ~batch.location_allowed[rows.message]
+    if stored:
+        hidden |= np.isin(rows.signal, list(stored))
     decoded.rows = samples.pick(rows, ~hidden) if hidden.any() else rows
     if speaking_j1939:
         decoded.j1939 = speaking_j1939[0] if len(speaking_j1939) == 1 else _joined(speaking_j1939)
+        decoded.frames |= conversations.places(decoded.j1939)
     return decoded
 
 
@@ -195,11 +216,41 @@ def _raw_packets(batch: Admitted, lexicon: Lexicon) -> list[RawPacket]:
     return kept
 
 
-def _by_codebook(batch: Admitted) -> dict[str, list[int]]:
-    groups: dict[str, list[int]] = {}
+def _listen(batch: Admitted, decoded: Decoded, joined: FrameBatch, lexicon: Lexicon) -> NDArray[np.bool_]:
+    """Which frames belong to conversations; where each message's frames lie, and which must not be kept."""
+    decoded.frames |= conversations.places(joined)
+    talking = conversations.talk(joined, batch.messages)
+    decoded.talking |= set(np.unique(joined.message[talking]).tolist())
+    if any(one.diagnostics is None for one in batch.messages if isinstance(one.arrived.message, CanMessage)):
+        hidden = conversations.private(joined, batch.messages, lexicon)
+        for number in np.unique(joined.message[hidden]).tolist():
+            decoded.hidden[number] = hidden[joined.message == number]
+    return talking
+
+
+def _read_answers(batch: Admitted, decoded: Decoded, lexicon: Lexicon) -> SignalRows:
+    """The values of `diag` messages; what they say otherwise goes into `decoded`."""
+    heard = []
     for number, one in enumerate(batch.messages):
-        if one.codebook is not None:
-            groups.setdefault(one.codebook.name, []).append(number)
+        message = one.arrived.message
+        if isinstance(message, DiagMessage) and one.diagnostics is not None:
+            heard.append((one.diagnostics, answers.of_message(message, number)))
+    if not heard:
+        return samples.empty()
+    decoded.said = said = answers.read(heard, lexicon)
+    decoded.reports |= said.reports
+    decoded.no_measurement += said.no_measurement
+    decoded.out_of_range += said.out_of_range
+    return said.rows
+
+
+def _by_codebook(batch: Admitted) -> dict[str | None, list[int]]:
+    """Messages with frames by the codebook that reads them; None: only their conversations are read."""
+    groups: dict[str | None, list[int]] = {}
+    for number, one in enumerate(batch.messages):
+        if isinstance(one.arrived.message, CanMessage):
+            name = None if one.codebook is None else one.codebook.name
+            groups.setdefault(name, []).append(number)
     return groups
 
 

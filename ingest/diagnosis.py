@@ -5,14 +5,14 @@ from dataclasses import replace
 from math import isfinite
 
 from decoders.message import DtcMessage
-from ingest.admitted import Admitted
+from ingest.admitted import Admitted, Decoded
+from ingest.heard import Heard, MessageKey
 from ingest.lexicon import Lexicon
-from ingest.sessions import Heard
 from maintenance import episodes
 from store import fault_reports, faults
 from store.faults import EpisodeRow
 from store.pool import Connection
-from vehicle.dtc import DtcReading, DtcReport, DtcStandard
+from vehicle.dtc import DtcClear, DtcReading, DtcReport
 from vehicle.fault import Ecu, Episode, ReportRun
 
 
@@ -20,16 +20,18 @@ async def store(
     conn: Connection,
     batch: Admitted,
     heard: Heard,
-    reports: Mapping[int, Sequence[DtcReport]],
+    decoded: Decoded,
     lexicon: Lexicon,
+    *,
+    replacing: Sequence[MessageKey] = (),
 ) -> int:
     """Write what ECUs reported and fold it into the episodes; returns the number of runs stored.
 
-    `reports` are those of messages by number that are neither `dtc` messages nor DM1, which `heard` has.
-    Reports in order continue the episodes; late ones let them be folded anew from where they matter.
+    What the messages `replacing` had reported before is replaced. Reports in order continue the episodes;
+    late ones let them be folded anew from where they matter.
     """
-    runs = _runs(batch, heard, reports, lexicon)
-    late = await fault_reports.drop_reports(conn, heard.rejoined, DtcStandard.J1939)
+    runs = _runs(batch, heard, decoded, lexicon)
+    late = await fault_reports.drop_reports(conn, [*heard.rejoined, *replacing])
     if not runs and not late:
         return 0
     by_ecu: dict[Ecu, list[ReportRun]] = {}
@@ -49,36 +51,39 @@ async def store(
     return len(runs)
 
 
-def _runs(
-    batch: Admitted, heard: Heard, reports: Mapping[int, Sequence[DtcReport]], lexicon: Lexicon
-) -> list[ReportRun]:
+def _runs(batch: Admitted, heard: Heard, decoded: Decoded, lexicon: Lexicon) -> list[ReportRun]:
+    """All runs of the batch; each message's come from one place, which numbers them."""
     runs: list[ReportRun] = []
-    for number, mine in reports.items():
-        runs += _runs_of(mine, batch.key(number), batch, number, lexicon)
+    clears = decoded.said.clears
+    for number in sorted(decoded.reports.keys() | clears.keys()):
+        mine = (decoded.reports.get(number, ()), clears.get(number, ()))
+        runs += _runs_of(*mine, batch.key(number), _dropped(batch, number, lexicon))
     for number, one in enumerate(batch.messages):
         message = one.arrived.message
         if isinstance(message, DtcMessage):
-            runs += _runs_of(message.reports(number), batch.key(number), batch, number, lexicon)
-    for key, heard_here in heard.reports.items():
-        vehicle_id, boot, life, seq = key
-        runs += episodes.runs_of(heard_here, vehicle_id=vehicle_id, boot=boot, life=life, seq=seq)
+            dropped = _dropped(batch, number, lexicon)
+            runs += _runs_of(message.reports(number), (), batch.key(number), dropped)
+    number_of = {int(vehicle): number for number, vehicle in enumerate(batch.keys.vehicle_id)}
+    for key in sorted(heard.reports.keys() | heard.clears.keys()):
+        here = (heard.reports.get(key, ()), heard.clears.get(key, ()))
+        runs += _runs_of(*here, key, _dropped(batch, number_of[key[0]], lexicon))
     return runs
 
 
 def _runs_of(
-    reports: Iterable[DtcReport],
-    key: tuple[int, int, int, int],
-    batch: Admitted,
-    number: int,
-    lexicon: Lexicon,
+    reports: Iterable[DtcReport], clears: Iterable[DtcClear], key: MessageKey, dropped: frozenset[str]
 ) -> list[ReportRun]:
-    """Runs of a `dtc` message; its freeze frames lose positions where they must, and what is no number."""
-    dropped = frozenset() if batch.location_allowed[number] else lexicon.positions
+    """Runs of a message; its freeze frames lose positions where they must, and what is no number."""
     vehicle_id, boot, life, seq = key
     return [
         replace(run, readings=tuple(_plain(reading, dropped) for reading in run.readings))
-        for run in episodes.runs_of(reports, vehicle_id=vehicle_id, boot=boot, life=life, seq=seq)
+        for run in episodes.runs_of(reports, clears, vehicle_id=vehicle_id, boot=boot, life=life, seq=seq)
     ]
+
+
+def _dropped(batch: Admitted, number: int, lexicon: Lexicon) -> frozenset[str]:
+    """Paths that must not be kept of a message's vehicle."""
+    return frozenset() if batch.location_allowed[number] else lexicon.positions
 
 
 def _plain(reading: DtcReading, dropped: frozenset[str]) -> DtcReading:

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from decoders.codebook import Codebook
-from decoders.message import CanMessage, DtcMessage, SignalsMessage
+from decoders.diagnostics import Diagnostics
+from decoders.message import CanMessage, DiagMessage, DtcMessage, SignalsMessage
 from ingest import packets, samples
 from ingest.lexicon import Lexicon
 from ingest.packets import Content, PacketMessage
@@ -49,6 +50,8 @@ class Asking:
     """Only for frames."""
     content: Content | None = None
     """Only for GB/T 32960 packets: what they say."""
+    diagnostics: Diagnostics | None = None
+    """For diagnostic answers, and for frames where they may be read."""
 
     @property
     def entry(self) -> LedgerEntry:
@@ -91,10 +94,11 @@ def judge(
             _require_time(one, first, last, vehicle, lexicon)
             codebook = _codebook(one, vehicle, lexicon)
             content = _content(one, vehicle, lexicon)
+            diagnostics = _diagnostics(one, vehicle, lexicon)
         except DecodeError as error:
             refusals.append(_refusal(one, error))
             continue
-        asking.append(Asking(one, index, vehicle, codebook, content))
+        asking.append(Asking(one, index, vehicle, codebook, content, diagnostics))
     return asking, refusals
 
 
@@ -115,6 +119,9 @@ def _require_time(one: Arrived, first_us: int, last_us: int, vehicle: VehicleRef
     t0_us = message.envelope.t0_us
     if isinstance(message, CanMessage) and len(message):
         first_us, last_us = t0_us + int(message.dt_us.min()), t0_us + int(message.dt_us.max())
+    if isinstance(message, DiagMessage) and message.answers:
+        moments = [one.dt_us for one in message.answers]
+        first_us, last_us = t0_us + min(moments), t0_us + max(moments)
     if last_us - first_us > SPAN_US:
         hours = (last_us - first_us) / 3_600_000_000
         raise SpanTooLongError(f"a message spans at most 24 hours, got {hours:.1f}")
@@ -148,9 +155,15 @@ def _codebook(one: Arrived, vehicle: VehicleRef, lexicon: Lexicon) -> Codebook |
     if vehicle.model is None:
         raise UnknownCodebookError("the message names no codebook, and the vehicle's model is not known")
     found = lexicon.codebooks.for_model(vehicle.model, vehicle.built_on)
-    if found is None:
+    if found is None and lexicon.diagnostics.own(vehicle.model, vehicle.built_on) is None:
         raise UnknownCodebookError(f"the message names no codebook, and model {vehicle.model!r} has none")
     return found
+
+
+def _diagnostics(one: Arrived, vehicle: VehicleRef, lexicon: Lexicon) -> Diagnostics | None:
+    if isinstance(one.message, DiagMessage):
+        return lexicon.diagnostics.of(vehicle.model, vehicle.built_on)
+    return lexicon.listening(vehicle) if isinstance(one.message, CanMessage) else None
 
 
 def _content(one: Arrived, vehicle: VehicleRef, lexicon: Lexicon) -> Content | None:

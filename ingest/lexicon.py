@@ -9,9 +9,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 from numpy.typing import NDArray
 
+from decoders import diagnostics
 from decoders.codebook import Codebooks
+from decoders.diagnostics import DiagnosticBooks, Diagnostics
 from decoders.gbt32960.report import Extension
 from maintenance.daily import DailySignals
+from store.vehicles import VehicleRef
 from vehicle.dtc_table import DtcTable
 from vehicle.signal import Catalogue
 
@@ -26,6 +29,7 @@ class Lexicon:
 
     catalogue: Catalogue
     codebooks: Codebooks
+    diagnostics: DiagnosticBooks
     dtc_table: DtcTable
     daily: DailySignals
     numbers: Mapping[str, int]
@@ -40,8 +44,17 @@ class Lexicon:
     """Those met so far."""
 
     @classmethod
-    def of(cls, catalogue: Catalogue, codebooks: Codebooks, dtc_table: DtcTable) -> "Lexicon":
-        """Lay out the tables. Raises `CatalogueError` where the daily features miss a signal."""
+    def of(
+        cls,
+        catalogue: Catalogue,
+        codebooks: Codebooks,
+        dtc_table: DtcTable,
+        books: DiagnosticBooks | None = None,
+    ) -> "Lexicon":
+        """Lay out the tables; without `books` no data identifier is known.
+
+        Raises `CatalogueError` where the daily features miss a signal.
+        """
         minimum, maximum = np.full(_NUMBERS, -np.inf), np.full(_NUMBERS, np.inf)
         is_latest, is_position = np.zeros(_NUMBERS, np.bool_), np.zeros(_NUMBERS, np.bool_)
         for signal in catalogue.signals:
@@ -52,6 +65,7 @@ class Lexicon:
         return cls(
             catalogue=catalogue,
             codebooks=codebooks,
+            diagnostics=books or diagnostics.without_files(catalogue),
             dtc_table=dtc_table,
             daily=DailySignals.of(catalogue),
             numbers={signal.path: signal.number for signal in catalogue.signals},
@@ -70,6 +84,12 @@ class Lexicon:
             except (ZoneInfoNotFoundError, ValueError):
                 self.zones[name] = ZoneInfo(DEFAULT_ZONE)
         return self.zones[name]
+
+    def listening(self, vehicle: VehicleRef) -> Diagnostics | None:
+        """What reads a vehicle's conversations; None: they may hold positions, and its location is off."""
+        found = self.diagnostics.of(vehicle.model, vehicle.built_on)
+        is_private = not vehicle.location_allowed
+        return None if is_private and self.is_position[found.book.codebook.plan.numbers].any() else found
 
     def extension(self, model: str | None, built_on: date | None) -> Extension | None:
         """What explains the custom GB/T 32960 units of a vehicle; None where nobody has said."""

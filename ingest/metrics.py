@@ -31,6 +31,18 @@ class Tally:
     no_measurement: int = 0
     out_of_range: int = 0
     transport_lost: int = 0
+    """J1939 transfers and packets that came to nothing."""
+    answers: int = 0
+    """Diagnostic answers read."""
+    answers_unread: int = 0
+    unknown_dids: int = 0
+    """Records of identifiers that no file defines."""
+    identities: int = 0
+    clears: int = 0
+    lost_conversations: dict[str, int] = field(default_factory=dict)
+    """ISO-TP payloads and frames that came to nothing, by reason."""
+    negative_answers: dict[str, int] = field(default_factory=dict)
+    """By service in hexadecimal and name of the code: `22 requestOutOfRange`."""
     report_runs: int = 0
     resets: int = 0
     """Messages of a T-Box whose counter was reset."""
@@ -49,11 +61,14 @@ class Tally:
         """Count another batch as well."""
         for name in _COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for reason, n in other.by_reason.items():
-            self.by_reason[reason] = self.by_reason.get(reason, 0) + n
+        for name in _BY_WORD:
+            mine: dict[str, int] = getattr(self, name)
+            for word, n in getattr(other, name).items():
+                mine[word] = mine.get(word, 0) + n
 
 
-_COUNTS: Final = tuple(name for name in Tally.__dataclass_fields__ if name != "by_reason")
+_BY_WORD: Final = ("by_reason", "lost_conversations", "negative_answers")
+_COUNTS: Final = tuple(name for name in Tally.__dataclass_fields__ if name not in _BY_WORD)
 
 
 class Metrics:
@@ -68,6 +83,12 @@ class Metrics:
             registry=to,
         )
         self.rejects = Counter(_NAME + "rejects", "Refusals by reason.", ["reason"], registry=to)
+        self.lost_conversations = Counter(
+            _NAME + "isotp_lost", "ISO-TP payloads and frames lost, by reason.", ["reason"], registry=to
+        )
+        self.negative_answers = Counter(
+            _NAME + "negative_answers", "Requests that ECUs refused.", ["service", "code"], registry=to
+        )
         self.details = Counter(_NAME + "details", "What was met inside messages.", ["what"], registry=to)
         self.batch_messages = Histogram(
             _NAME + "batch_messages", "Messages per batch.", buckets=_BATCH_SIZES, registry=to
@@ -86,12 +107,33 @@ class Metrics:
             _NAME + "database_failures", "Tries that had to wait for the database.", registry=to
         )
 
+        self._add_terminals(to)
+
+    def _add_terminals(self, to: CollectorRegistry) -> None:
+        name = "odocare_gbt32960_"
+        self.terminals_connected = Gauge(name + "connections", "Open connections.", registry=to)
+        self.terminals_online = Gauge(name + "online", "Vehicles logged in.", registry=to)
+        self.terminals_refused = Counter(
+            name + "refused", "Packets refused at the door by reason.", ["reason"], registry=to
+        )
+        self.terminals_closed = Counter(name + "closed", "Connections ended by cause.", ["why"], registry=to)
+        self.terminal_answers = Counter(
+            name + "answers", "Answers sent, `ok` or the reason of a refusal.", ["reason"], registry=to
+        )
+        self.terminal_garbage_bytes = Counter(
+            name + "garbage_bytes", "Bytes that belonged to no packet.", registry=to
+        )
+
     def batch(self, tally: Tally, *, took_s: float) -> None:
         """Count one committed batch."""
         for outcome in ("received", "stored", "doubled", "rejected"):
             self.messages.labels(outcome).inc(getattr(tally, outcome))
         for reason, n in tally.by_reason.items():
             self.rejects.labels(reason).inc(n)
+        for reason, n in tally.lost_conversations.items():
+            self.lost_conversations.labels(reason).inc(n)
+        for word, n in tally.negative_answers.items():
+            self.negative_answers.labels(*word.split(" ", 1)).inc(n)
         for what in _DETAILS:
             self.details.labels(what).inc(getattr(tally, what))
         self.batch_messages.observe(tally.received)
@@ -100,6 +142,7 @@ class Metrics:
 
 _DETAILS: Final = (
     "parts_rejected", "broker_refused", "frames", "values", "unknown_frames", "short_frames",
-    "no_measurement", "out_of_range", "transport_lost", "report_runs", "resets",
+    "no_measurement", "out_of_range", "transport_lost", "answers", "answers_unread", "unknown_dids",
+    "identities", "clears", "report_runs", "resets",
     "passing",
 )  # fmt: skip

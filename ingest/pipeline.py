@@ -1,16 +1,17 @@
 """The corridor: one batch on its way from received bytes to committed rows, in reading order."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest import admitted, diagnosis, judging, newest, reading, sessions, topic
+from ingest import admitted, diagnosing, diagnosis, judging, newest, reading, sessions, topic
 from ingest.admitted import Admitted, Decoded
 from ingest.delivery import Delivery, hash_of
+from ingest.heard import Heard
 from ingest.judging import Asking
 from ingest.lexicon import Lexicon
 from ingest.metrics import Tally
@@ -81,23 +82,41 @@ async def accept(
     lives = await messages.admit(conn, [one.entry for one in asking])
     refusals += judging.refused(asking, lives)
     batch = admitted.admitted(asking, lives)
+    refusals += partly(batch.messages, values)
     if len(batch):
-        await write(conn, batch, values, len(arrived), lexicon, tally)
+        decoded = await write(conn, batch, values, len(arrived), lexicon, tally)
+        refusals += diagnosing.unread(batch, decoded)
     tally.doubled += lives.count(None)
-    return refusals + partly(batch.messages, values)
+    return refusals
 
 
 async def write(
-    conn: Connection, batch: Admitted, values: Samples, arrived_n: int, lexicon: Lexicon, tally: Tally
-) -> None:
-    """Everything that new messages add to the store, but the ledger."""
-    decoded = await asyncio.to_thread(admitted.decode, batch, values, arrived_n, lexicon)
+    conn: Connection,
+    batch: Admitted,
+    values: Samples,
+    arrived_n: int,
+    lexicon: Lexicon,
+    tally: Tally,
+    *,
+    stored: Collection[int] | None = None,
+) -> Decoded:
+    """Everything that new messages add to the store, but the ledger; what they said.
+
+    `stored` are the signals that a message has already of which parts were refused: only what is missing is
+    added to it.
+    """
+    decoded = await asyncio.to_thread(admitted.decode, batch, values, arrived_n, lexicon, stored or ())
     book_ids = await _codebook_ids(conn, batch)
     await segments.append(conn, batch.keys, book_ids, decoded.rows)
     frames = admitted.raw_frames(batch, decoded, book_ids)
     await raw_frames.append(conn, frames)
     await raw_packets.append(conn, decoded.packets)
     await latest.merge(conn, newest.seen(batch, decoded.rows), newest.readings(batch, decoded.rows, lexicon))
+    if stored is None:
+        heard = await sessions.listen(conn, batch, decoded, lexicon)
+        await diagnosing.store(conn, batch, decoded, heard, book_ids, lexicon)
+    else:
+        heard = Heard()
     zone_of, zones = _zones(batch, lexicon)
     features = daily.feature_days(decoded.rows, batch.keys.vehicle_id, zone_of, zones, lexicon.daily)
     await days.merge(conn, features, known_at=at_of(int(batch.known_us.max())))
@@ -105,16 +124,18 @@ async def write(
         decoded.odometer, decoded.rows, lexicon.daily.speed, batch.keys.vehicle_id, zone_of, zones
     )
     await odometers.merge(conn, shown, known_at=at_of(int(batch.known_us.max())))
-    heard = await sessions.listen(conn, batch, decoded.j1939)
-    tally.report_runs += await diagnosis.store(conn, batch, heard, decoded.reports, lexicon)
+    replacing = [] if stored is None else [batch.key(0)]
+    tally.report_runs += await diagnosis.store(conn, batch, heard, decoded, lexicon, replacing=replacing)
+    await diagnosing.identify(conn, batch, decoded, heard)
     await _touch(conn, batch, decoded, zone_of, zones)
     tally.stored += len(batch)
     tally.resets += int(np.count_nonzero(batch.keys.life))
     tally.frames += sum(len(one.length) for one in frames)
     tally.values += len(decoded.rows)
-    tally.transport_lost += sum(heard.lost.values())
+    diagnosing.count(tally, decoded, heard)
     for name in ("unknown_frames", "short_frames", "no_measurement", "out_of_range"):
         setattr(tally, name, getattr(tally, name) + getattr(decoded, name))
+    return decoded
 
 
 def _tell(deliveries: Iterable[Delivery], refusals: Iterable[Refusal]) -> None:
@@ -149,9 +170,9 @@ def partly(messages_of: Iterable[Asking], values: Samples) -> list[Refusal]:
 
 async def _codebook_ids(conn: Connection, batch: Admitted) -> list[int | None]:
     """The stored number of each message's codebook."""
-    books = [one.codebook for one in batch.messages]
-    ids = await codebooks.ids(conn, {(book.name, book.version) for book in books if book is not None})
-    return [None if book is None else ids[book.name, book.version] for book in books]
+    books = [diagnosing.book_of(one) for one in batch.messages]
+    ids = await codebooks.ids(conn, {book for book in books if book is not None})
+    return [None if book is None else ids[book] for book in books]
 
 
 def _zones(batch: Admitted, lexicon: Lexicon) -> tuple[NDArray[np.int64], list[ZoneInfo]]:

@@ -6,16 +6,16 @@ from itertools import chain
 from typing import Final
 
 from decoders import envelope
-from decoders.message import CanMessage, DiagMessage, DtcMessage, Message, SignalsMessage
+from decoders.message import CanMessage, DiagMessage, DtcMessage, Message
 from ingest import packets, topic
 from ingest.delivery import Delivery, hash_of
 from ingest.packets import PacketMessage
 from ingest.refusal import Refusal
-from vehicle.errors import DecodeError, NotYetDecodedError, VinMismatchError, WrongTypeError
+from vehicle.errors import DecodeError, VinMismatchError, WrongTypeError
 from vehicle.vin import Vin
 
-Readable = CanMessage | SignalsMessage | DtcMessage | PacketMessage
-"""Kinds of messages that are decoded by now."""
+Readable = Message | PacketMessage
+"""All kinds of messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,8 @@ def _values_in(arrived: Arrived) -> int:
         return _VALUES_PER_CODE * sum(len(ecu.readings) for ecu in message.ecus)
     if isinstance(message, PacketMessage):
         return _VALUES_PER_PACKET
+    if isinstance(message, DiagMessage):
+        return sum(len(one.payload) for one in message.answers)
     if body[0] == _ZLIB or len(body) > _SMALL_BODY_BYTES:
         return len(message)
     return len(body) // _BYTES_PER_VALUE  # counting them would take longer than reading them
@@ -118,7 +120,7 @@ def _read_one(delivery: Delivery, address: topic.Address) -> Arrived | Refusal |
 
 def _readable(message: Message) -> Readable:
     if isinstance(message, DiagMessage):
-        raise NotYetDecodedError("diagnostic answers are kept until they can be read")
+        _require_words(one.ecu for one in message.answers)
     if isinstance(message, DtcMessage):
         codes = (reading.dtc.code for ecu in message.ecus for reading in ecu.readings)
         _require_words(chain((ecu.ecu for ecu in message.ecus), codes))

@@ -6,7 +6,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from ingest import admitted, judging, pipeline, reading, samples
+from decoders.message import DiagMessage
+from ingest import admitted, diagnosing, judging, pipeline, reading
 from ingest.delivery import Delivery
 from ingest.metrics import Tally
 from ingest.pipeline import Line
@@ -86,12 +87,10 @@ async def _part(conn: Connection, reject: Reject, arrived: Arrived, line: Line) 
         return Replayed(reject.id, Outcome.REFUSED, reject.reason, "the ledger no longer knows its message")
     batch = admitted.admitted(asking, [life])
     stored = await segments.stored_signals(conn, batch.key(0), arrived.message.envelope.t0_us)
-    is_new = ~np.isin(values.rows.signal, list(stored))
-    added = Samples(samples.pick(values.rows, is_new), values.unknown, values.out_of_range)
-    tally = Tally()
-    if is_new.any():
-        await pipeline.write(conn, batch, added, 1, line.lexicon, tally)
     unknown = pipeline.partly(batch.messages, values)
+    if isinstance(arrived.message, DiagMessage) or not np.isin(values.rows.signal, list(stored)).all():
+        decoded = await pipeline.write(conn, batch, values, 1, line.lexicon, Tally(), stored=stored)
+        unknown += diagnosing.unread(batch, decoded)
     return _refused(reject, unknown[0]) if unknown else Replayed(reject.id, Outcome.STORED)
 
 

@@ -31,7 +31,8 @@ _PAGE = 500
 def line(settings: Settings) -> Line:
     """What messages are read and sealed with; makes the key file on first use."""
     codebooks = wiring.codebooks(kernels.decoding(settings), settings.codebooks)
-    lexicon = Lexicon.of(wiring.catalogue(), codebooks, wiring.dtc_table())
+    diagnostics = wiring.diagnostics(settings.codebooks)
+    lexicon = Lexicon.of(wiring.catalogue(), codebooks, wiring.dtc_table(), diagnostics)
     return Line(lexicon, seal(settings))
 
 

@@ -30,6 +30,14 @@ async def ids(conn: Connection, wanted: Iterable[tuple[str, str]]) -> dict[tuple
     return found
 
 
+NAMES: Final = "select id, name from codebook where id = any(%(ids)s)"
+
+
+async def names(conn: Connection, numbers: Iterable[int]) -> dict[int, str]:
+    """The names of codebooks by their number."""
+    return dict(await (await conn.execute(NAMES, {"ids": sorted(set(numbers))})).fetchall())
+
+
 async def _find(conn: Connection, columns: dict[str, list[str]]) -> dict[tuple[str, str], int]:
     rows = await (await conn.execute(FIND, columns)).fetchall()
     return {(name, version): number for number, name, version in rows}

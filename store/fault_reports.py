@@ -25,13 +25,17 @@ NEWEST_REPORTS: Final = """
 """
 ADD_REPORTS: Final = """
     insert into fault_report
-        (vehicle_id, standard, ecu, happened_at, until_at, known_at, boot, life, seq, run, complete, mil)
-    select vehicle_id, standard, ecu, happened_at, until_at, %(known_at)s, boot, life, seq, run, complete, mil
+        (vehicle_id, standard, ecu, happened_at, until_at, known_at, boot, life, seq, run, complete, mil,
+         scope, cleared)
+    select vehicle_id, standard, ecu, happened_at, until_at, %(known_at)s, boot, life, seq, run, complete,
+           mil, scope, cleared
     from unnest(
         %(vehicle_id)s::bigint[], %(standard)s::text[], %(ecu)s::text[], %(happened_at)s::timestamptz[],
         %(until_at)s::timestamptz[], %(boot)s::bigint[], %(life)s::smallint[], %(seq)s::bigint[],
-        %(run)s::integer[], %(complete)s::boolean[], %(mil)s::boolean[]
-    ) as n (vehicle_id, standard, ecu, happened_at, until_at, boot, life, seq, run, complete, mil)
+        %(run)s::integer[], %(complete)s::boolean[], %(mil)s::boolean[], %(scope)s::smallint[],
+        %(cleared)s::integer[]
+    ) as n (vehicle_id, standard, ecu, happened_at, until_at, boot, life, seq, run, complete, mil, scope,
+            cleared)
 """
 ADD_EVENTS: Final = """
     insert into fault_event (
@@ -55,7 +59,6 @@ DROP_REPORTS: Final = """
     using unnest(%(vehicle_id)s::bigint[], %(boot)s::bigint[], %(life)s::smallint[], %(seq)s::bigint[])
         as k (vehicle_id, boot, life, seq)
     where f.vehicle_id = k.vehicle_id and f.boot = k.boot and f.life = k.life and f.seq = k.seq
-      and f.standard = %(standard)s
     returning f.vehicle_id, f.standard, f.ecu, f.happened_at
 """
 DROP_EVENTS: Final = """
@@ -63,10 +66,10 @@ DROP_EVENTS: Final = """
     using unnest(%(vehicle_id)s::bigint[], %(boot)s::bigint[], %(life)s::smallint[], %(seq)s::bigint[])
         as k (vehicle_id, boot, life, seq)
     where f.vehicle_id = k.vehicle_id and f.boot = k.boot and f.life = k.life and f.seq = k.seq
-      and f.standard = %(standard)s
 """
 RUNS_SINCE: Final = """
     select r.happened_at, r.until_at, r.boot, r.life, r.seq, r.run, r.complete, r.mil,
+           r.scope, r.cleared,
            e.code, e.ftb, e.spn, e.fmi, e.onset_at, e.status, e.occurrences, e.freeze_frame
     from fault_report r
     left join fault_event e
@@ -118,10 +121,8 @@ async def append(
     )
 
 
-async def drop_reports(
-    conn: Connection, messages: Sequence[MessageKey], standard: DtcStandard
-) -> dict[Ecu, int]:
-    """Take back what messages reported under a standard; per ECU the earliest moment that changed."""
+async def drop_reports(conn: Connection, messages: Sequence[MessageKey]) -> dict[Ecu, int]:
+    """Take back what messages reported; per ECU the earliest moment that changed."""
     if not messages:
         return {}
     keys = {
@@ -129,7 +130,6 @@ async def drop_reports(
         "boot": [key[1] for key in messages],
         "life": [key[2] for key in messages],
         "seq": [key[3] for key in messages],
-        "standard": standard.value,
     }
     await conn.execute(DROP_EVENTS, keys)
     earliest: dict[Ecu, int] = {}
@@ -153,9 +153,9 @@ async def runs_since(conn: Connection, ecu: Ecu, since_us: int) -> list[ReportRu
     )
     grouped: dict[tuple[Any, ...], list[DtcReading]] = {}
     for row in await cur.fetchall():
-        readings = grouped.setdefault(row[:8], [])
-        if row[8] is not None:
-            readings.append(_reading(ecu, row[8:]))
+        readings = grouped.setdefault(row[:10], [])
+        if row[10] is not None:
+            readings.append(_reading(ecu, row[10:]))
     return [_run(ecu, head, readings) for head, readings in grouped.items()]
 
 
@@ -170,6 +170,8 @@ def _run_columns(runs: Sequence[ReportRun]) -> dict[str, list[Any]]:
         "run": [run.run for run in runs],
         "complete": [run.complete for run in runs],
         "mil": [run.mil for run in runs],
+        "scope": [None if run.scope is None else int(run.scope) for run in runs],
+        "cleared": [run.cleared for run in runs],
     }
 
 
@@ -185,7 +187,7 @@ def _reading(ecu: Ecu, row: Sequence[Any]) -> DtcReading:
 
 
 def _run(ecu: Ecu, head: tuple[Any, ...], readings: Sequence[DtcReading]) -> ReportRun:
-    first, until, boot, life, seq, run, complete, mil = head
+    first, until, boot, life, seq, run, complete, mil, scope, cleared = head
     return ReportRun(
         vehicle_id=ecu.vehicle_id,
         boot=boot,
@@ -199,6 +201,8 @@ def _run(ecu: Ecu, head: tuple[Any, ...], readings: Sequence[DtcReading]) -> Rep
         complete=complete,
         mil=mil,
         readings=tuple(readings),
+        scope=None if scope is None else DtcStatus(scope),
+        cleared=cleared,
     )
 
 

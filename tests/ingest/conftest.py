@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).parents[2]
 @pytest.fixture(scope="session")
 def lexicon() -> Lexicon:
     """The shipped catalogue, codebooks and code table."""
-    return Lexicon.of(wiring.catalogue(), wiring.codebooks(), wiring.dtc_table())
+    return Lexicon.of(wiring.catalogue(), wiring.codebooks(), wiring.dtc_table(), wiring.diagnostics())
 
 
 @pytest.fixture(scope="session")
