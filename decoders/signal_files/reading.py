@@ -93,7 +93,7 @@ def _silent(file: SignalFile, error: Exception) -> Remark:
 def _phrase(error: Exception) -> str:
     text = " ".join(str(error).split())
     is_plain = type(error).__module__.startswith(("cantools", "textparser", __name__))
-    return text if is_plain else f"{type(error).__name__}: {text}"
+    return text if is_plain or type(error) is ValueError else f"{type(error).__name__}: {text}"
 
 
 def _line(file: SignalFile, error: Exception) -> int:
