@@ -115,11 +115,10 @@ async def _merge_present(days: _Days, portion: list[RawFrames], books: Mapping[i
 async def _merge_past(days: _Days, portion: list[RawFrames], books: Mapping[int, _Book]) -> None:
     """Readings of messages that another content decoded: as they are stored; the frames say who counted."""
     _, shown = await _decoded(days, portion, books)
-    keys = raw_frames.keys_of(portion)
     rows = await stored_rows.of_messages(
         days.conn,
-        days.vehicle.id,
-        keys,
+        raw_frames.keys_of(portion),
+        list(books),
         since_us=portion[0].t0_us,
         until_us=portion[-1].t0_us + _LONGEST // timedelta(microseconds=1),
     )
@@ -141,7 +140,8 @@ async def _decoded(
     days: _Days, portion: list[RawFrames], books: Mapping[int, _Book]
 ) -> tuple[SignalRows, OdometerSamples]:
     """All values by the present contents, and the odometers among them that frames have."""
-    batch = stored_messages.batch(days.vehicle, portion, [_book(one, books).codebook for one in portion])
+    contents = [_book(one, books).codebook for one in portion]
+    batch = stored_messages.batch(days.vehicle, portion, contents, days.lexicon)
     decoded = await asyncio.to_thread(stored_messages.decode, batch, days.lexicon)
     shown = decoded.odometer
     mine = (shown.source == odometer.CAN) | (shown.source >= odometer.J1939_VD)

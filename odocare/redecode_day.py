@@ -84,11 +84,13 @@ class _Day:
 
     async def portion(self, portion: Sequence[RawFrames]) -> None:
         """Hold some messages against what is stored of them, and exchange it."""
-        batch = stored_messages.batch(self._vehicle, portion, [self._again.codebook] * len(portion))
+        batch = stored_messages.batch(
+            self._vehicle, portion, [self._again.codebook] * len(portion), self._again.lexicon
+        )
         decoded = await asyncio.to_thread(stored_messages.decode, batch, self._again.lexicon)
         first_us, last_us = portion[0].t0_us, stored_messages.last_frame_us(batch)
         before = await stored_rows.of_messages(
-            self._conn, self._vehicle.id, batch.keys, since_us=first_us, until_us=last_us
+            self._conn, batch.keys, self._again.books, since_us=first_us, until_us=last_us
         )
         found = await asyncio.to_thread(difference.compare, before, decoded.rows)
         self.found.messages_n += len(batch)
@@ -96,7 +98,7 @@ class _Day:
         self.found.hidden_n += sum(int(mask.sum()) for mask in decoded.hidden.values())
         self.found.add(found.by_signal)
         if self._again.book is not None:
-            span = Span(at_of(first_us), at_of(last_us))
+            span = Span(at_of(first_us), at_of(last_us), self._again.books)
             await self._exchange(batch, before, decoded, found.messages, span, self._again.book)
 
     async def derive(self) -> None:

@@ -5,6 +5,7 @@ the vehicle's row of `latest`. Whoever derives them anew takes that row first (`
 segment whose effect is in them is visible then, and what comes later is added to what is written now.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, LiteralString
@@ -20,12 +21,14 @@ DROP_SEGMENTS: Final = """
     delete from segment s
     using unnest(%(boot)s, %(life)s, %(seq)s) as k (boot, life, seq)
     where s.vehicle_id = %(vehicle_id)s and s.boot = k.boot and s.life = k.life and s.seq = k.seq
+      and s.codebook_id = any(%(books)s)
       and s.at between %(since)s::timestamptz - %(margin)s and %(until)s::timestamptz + %(margin)s
 """
 RENAME_SEGMENTS: Final = """
     update segment s set codebook_id = %(book)s
     from unnest(%(boot)s, %(life)s, %(seq)s) as k (boot, life, seq)
     where s.vehicle_id = %(vehicle_id)s and s.boot = k.boot and s.life = k.life and s.seq = k.seq
+      and s.codebook_id = any(%(books)s)
       and s.at between %(since)s::timestamptz - %(margin)s and %(until)s::timestamptz + %(margin)s
 """
 RENAME_FRAMES: Final = """
@@ -48,6 +51,8 @@ class Span:
 
     since: datetime
     until: datetime
+    books: Sequence[int]
+    """What decoded the values in question: a message has segments of its diagnostic answers, too."""
 
 
 async def drop_segments(conn: Connection, keys: MessageKeys, span: Span) -> None:
@@ -82,6 +87,7 @@ async def _of_messages(
                 "since": span.since,
                 "until": span.until,
                 "book": book,
+                "books": list(span.books),
                 "margin": stored_rows.MARGIN,
             },
         )

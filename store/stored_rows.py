@@ -32,7 +32,7 @@ OF_MESSAGES: Final = """
     from segment s
     join unnest(%(boot)s, %(life)s, %(seq)s) with ordinality as k (boot, life, seq, number)
         using (boot, life, seq)
-    where s.vehicle_id = %(vehicle_id)s
+    where s.vehicle_id = %(vehicle_id)s and s.codebook_id = any(%(books)s)
       and s.at between %(since)s::timestamptz - %(margin)s and %(until)s::timestamptz + %(margin)s
     order by k.number, s.at
 """
@@ -82,17 +82,19 @@ _Row = tuple[int, int, bytes, bytes, bytes, bytes]
 
 
 async def of_messages(
-    conn: Connection, vehicle_id: int, keys: MessageKeys, *, since_us: int, until_us: int
+    conn: Connection, keys: MessageKeys, books: Sequence[int], *, since_us: int, until_us: int
 ) -> SignalRows:
-    """Values of CAN messages of a vehicle; `rows.message` counts as `keys` does.
+    """What these contents of codebooks decoded of CAN messages of one vehicle, at least one.
 
-    The span reaches from the first message's beginning to the last frame of all.
+    `rows.message` counts as `keys` does. The span reaches from the first message's beginning to the last
+    frame of all.
     """
     async with arrays.cursor(conn) as cur:
         await cur.execute(
             OF_MESSAGES,
             {
-                "vehicle_id": vehicle_id,
+                "vehicle_id": int(keys.vehicle_id[0]),
+                "books": list(books),
                 "boot": arrays.int8s(keys.boot),
                 "life": arrays.int2s(keys.life),
                 "seq": arrays.int8s(keys.seq),

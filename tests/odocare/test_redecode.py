@@ -252,6 +252,22 @@ async def test_positions_stay_hidden_and_those_found_only_now_are_taken_out(conn
     assert (again_shown.hidden_frames_n, again_shown.changed_messages_n) == (0, 0)
 
 
+async def test_values_of_the_same_message_that_something_else_decoded_stay(conn: Connection) -> None:
+    await store(conn, fleet(), WRONG_LINE)
+    await conn.execute("insert into codebook (name, version) values ('identifiers', '1')")
+    await conn.execute(
+        "insert into segment"
+        " (vehicle_id, at, until, boot, life, seq, codebook_id, signal, samples, dt_us, value)"
+        " select vehicle_id, at, at, boot, life, seq, (select id from codebook where name = 'identifiers'),"
+        " array[31]::smallint[], array[1], array[0], array[77.0] from segment where codebook_id is not null"
+    )
+    report = await again(conn, RIGHT)
+    assert change(report, ODOMETER) == (80, 80, 0, 0, 80)
+    cur = await conn.execute("select c.name, s.value from segment s join codebook c on c.id = s.codebook_id")
+    answers = [value for name, value in await cur.fetchall() if name == "identifiers"]
+    assert answers == [[77.0]] * 4
+
+
 async def test_each_replaced_day_is_in_the_audit(conn: Connection) -> None:
     await store(conn, fleet(), WRONG_LINE)
     await again(conn, RIGHT)
