@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from tests.fuzz import piece, seeds
 from tests.fuzz import run as runs
 from tests.fuzz.book import TARGETS
-from tests.fuzz.run import Run
+from tests.fuzz.run import DiedError, Run
 from tests.fuzz.target import Target
 
 REPOSITORY = Path(__file__).parents[2]
@@ -49,7 +49,11 @@ def fuzz(
         else Run.begin(one, seed=seed, wanted=cases)
         for one in chosen
     ]
-    _work(started, jobs=jobs, folder=folder)
+    try:
+        _work(started, jobs=jobs, folder=folder)
+    except DiedError as error:
+        typer.echo(f"fuzz: {error}", err=True)
+        raise typer.Exit(1) from error
     told = [_told(one) for one in started]
     if as_json:
         typer.echo(

@@ -5,6 +5,7 @@ import multiprocessing
 import resource
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,16 @@ from tests.fuzz.target import Target
 PIECE_CASES: Final = 20_000
 MOST_GROWN_BYTES: Final = 2 << 30
 """A process that fuzzes may grow by this; beyond, a case runs out of memory, which is a finding."""
+
+
+class DiedError(Exception):
+    """A process that ended in the midst of a piece: killed for its memory, or by what it ran."""
+
+    def __init__(self, run: "Run") -> None:
+        super().__init__(
+            f"a process died, perhaps at {run.target}, piece {run.pieces}: "
+            f"--target {run.target} --seed {run.seed} --resume --jobs 1 tries it again"
+        )
 
 
 @dataclass(slots=True)
@@ -94,7 +105,10 @@ def go(runs: Sequence[Run], *, jobs: int, folder: Path) -> Iterator[Run]:
                 working[pool.submit(_next_piece, run)] = run
             for done in wait(working, return_when=FIRST_COMPLETED).done:
                 run = working.pop(done)
-                run.add(done.result())
+                try:
+                    run.add(done.result())
+                except BrokenProcessPool:
+                    raise DiedError(run) from None
                 run.save(folder)
                 if not run.is_done:
                     waiting.insert(0, run)

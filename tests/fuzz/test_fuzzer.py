@@ -1,6 +1,7 @@
 """The fuzzer finds what is wrong, makes it small, keeps it, and repeats itself."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -85,6 +86,15 @@ def test_a_run_that_was_interrupted_goes_on_as_if_nothing_had_been(
     list(runs.go([second], jobs=1, folder=tmp_path / "cut"))
     assert (second.cases, second.kept) == (900, whole.kept)
     assert Run.resume(uds, tmp_path / "cut", seed=6, wanted=900).cases == 0
+
+
+def test_a_process_that_dies_is_told_with_the_target_it_worked_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deadly = replace(target(), check=lambda _, __: os._exit(9))
+    monkeypatch.setitem(TARGETS, "careless", deadly)
+    with pytest.raises(runs.DiedError, match="careless, piece 0: --target careless --seed 5 --resume"):
+        list(runs.go([Run("careless", 5, 10, kept=[b"OK"])], jobs=1, folder=tmp_path))
 
 
 def test_minimising_keeps_what_matters() -> None:

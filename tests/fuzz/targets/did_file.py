@@ -61,7 +61,25 @@ def check(case: bytes, thorough: bool) -> Collection[Mark]:  # noqa: FBT001 - as
 
 def _starts() -> Sequence[bytes]:
     parts = _FILE.split("[[did]]")
-    return [_FILE.encode(), "[[did]]".join(parts[:2]).encode(), "[[did]]".join([parts[0], parts[2]]).encode()]
+    whole = _FILE.encode()
+    changes = {
+        b'form = "float"': [b'form = "float"\nbits = 64', b'form = "signed"\nbits = 7'],
+        b"byte = 4": [b"byte = 58\nbits = 64", b"byte = 4\nlast_valid = 250"],
+        b'"100/255"': [b'"1/0"', b'"1e999999999"', b'"x"', b'"-1.5"'],
+        b'"km/h"': [b'"V"', b'"kmh"'],
+        b"did = 2": [b'did = 0x0101\necu = "7ec"'],
+        b"Vehicle.TraveledDistance": [b"Vehicle.Speed"],
+    }
+    crooked = [whole.replace(old, new) for old, several in changes.items() for new in several]
+    plain = whole.replace(b"alternative = true\n", b"")
+    return [
+        whole,
+        plain,
+        plain.replace(b"Vehicle.TraveledDistance", b"Vehicle.Speed"),
+        *crooked,
+        "[[did]]".join(parts[:2]).encode(),
+        "[[did]]".join([parts[0], parts[2]]).encode(),
+    ]
 
 
 _WORDS: Final = tuple(one.encode() for one in (

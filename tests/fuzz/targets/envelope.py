@@ -162,12 +162,38 @@ def _packed(kind: str) -> bytes:
     return msgspec.msgpack.encode(HEAD | body)
 
 
+def _crooked() -> list[bytes]:
+    """Columns of frames that do not fit one another: far from each other in mutations."""
+    n = len(_PACKED_CAN["len"])
+    changes: list[dict[str, Any]] = [
+        *({name: column + b"\0"} for name, column in _PACKED_CAN.items()),
+        *({name: column[: len(column) // n]} for name, column in _PACKED_CAN.items()),
+        {"id": b"\x00\x08\0\0" * n},
+        {"len": b"\x41" * n, "data": bytes(0x41 * n)},
+        {name: column[:0] for name, column in _PACKED_CAN.items()},
+    ]
+    return [b"\x00" + msgspec.msgpack.encode(HEAD | _PACKED_CAN | change) for change in changes]
+
+
 def _packed_starts() -> Sequence[bytes]:
-    return [bytes([choice]) + _packed(kind) for choice, kind in enumerate(KINDS)]
+    return [*(bytes([choice]) + _packed(kind) for choice, kind in enumerate(KINDS)), *_crooked()]
 
 
 def _plain_starts() -> Sequence[bytes]:
-    return [bytes([choice]) + msgspec.json.encode(HEAD | _PLAIN[kind]) for choice, kind in enumerate(KINDS)]
+    good = [bytes([choice]) + msgspec.json.encode(HEAD | _PLAIN[kind]) for choice, kind in enumerate(KINDS)]
+    uneven: dict[str, Any] = {"signals": {"Vehicle.Speed": {"dt_us": [0, 1], "value": [1]}}}
+    crooked: list[dict[str, Any]] = [
+        {"data": "0"},
+        {"data": "zz" * 10},
+        {"len": [65, 8, 0]},
+        {"id": [0x800, 1, 2]},
+        {"bus": []},
+    ]
+    return [
+        *good,
+        b"\x01" + msgspec.json.encode(HEAD | uneven),
+        *(b"\x00" + msgspec.json.encode(HEAD | _PLAIN["can"] | change) for change in crooked),
+    ]
 
 
 def _compressed_starts() -> Sequence[bytes]:

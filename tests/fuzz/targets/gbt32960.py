@@ -42,6 +42,10 @@ def check_packet(case: bytes, thorough: bool) -> Collection[Mark]:  # noqa: FBT0
         answered = packet.parse(answers.answer(one, AckFlag.OK, NOW))
         require("an answer is no command", holds=answered.command == one.command and not answered.is_command)
     marks: list[Mark] = [("packet", one.edition, one.command, one.is_command)]
+    try:
+        marks.append(("vin", len(one.vin)))
+    except DecodeError as error:
+        marks.append(place_of(error))
     for extension in _EXTENSIONS if thorough else _EXTENSIONS[:1]:
         try:
             packet.ledger_key(one)

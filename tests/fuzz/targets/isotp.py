@@ -107,6 +107,7 @@ def _starts() -> Sequence[bytes]:
         huge + b"".join(answered),
         b"".join(fd) + record(1, b"\x21" + bytes(7), length=64) * 2,
         b"".join(_conversation(1, bytes(range(256)) * 2)),
+        b"".join([*answered[:2], record(0, b"\x32\x00\x0a"), *answered[2:]]),
     ]  # fmt: skip
 
 

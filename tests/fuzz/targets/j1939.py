@@ -27,6 +27,7 @@ _GROUPS: Final = (
     0xFEEC,
     0xFEEB,
     0xFEDA,
+    0xE8FF,
     0xF004,
 )
 _SOURCES: Final = (0x00, 0x11, 0xFE)
@@ -60,13 +61,16 @@ def check(case: bytes, thorough: bool) -> Collection[Mark]:  # noqa: FBT001 - as
     lists = j1939_diag.code_lists(batch, found.messages)
     known = j1939_diag.identities(batch, found.messages)
     readings = [reading for report in reports for reading in report.readings]
-    readings += [reading for one in lists for reading in one.content.readings]
+    told = j1939_diag.reports(lists)
+    readings += [reading for report in told for reading in report.readings]
+    cleared = j1939_diag.clears(batch)
     require("codes are codes", holds=all(map(_is_code, readings)))
     require("texts are printable", holds=all(text.isprintable() for one in known for text in one.texts))
     marks: list[Mark] = [(reason, min(n, 3)) for reason, n in found.lost.items()]
     marks += [(one.pgn, one.destination_address, len(one.data).bit_length()) for one in found.messages]
     marks += [("codes", len(report.readings), report.mil) for report in reports]
     marks += [(one.kind, len(one.content.readings)) for one in lists]
+    marks += [("clear", one.ecu, one.scope) for one in cleared]
     marks += [(one.kind, len(one.texts), min(len(text) for text in one.texts or [""])) for one in known]
     return marks + [("held", min(len(one.packets), 9)) for one in found.carry.sessions]
 
@@ -134,6 +138,8 @@ def _starts() -> Sequence[bytes]:
         b"".join([*direct[:2], cts, *direct[2:]]),
         b"".join([*direct[:2], abort]),
         b"".join(mixed),
+        record(_choice(0xE8FF), b"\x00\xff\xff\xff\xff\xd3\xfe\x00"),
+        record(_choice(0xE8FF), b"\x00\xff\xff\xff\xff\xcc\xfe\x00"),
         b"".join(_transported(0xFECA, lamps + codes * 12)),
     ]
 
