@@ -92,6 +92,7 @@ async def _run(
         wiring.catalogue(),
         wiring.codebooks(kernels.decoding(settings), settings.codebooks),
         wiring.dtc_table(),
+        wiring.diagnostics(settings.codebooks),
     )
     book = lexicon.codebooks.by_name(name)
     with ExitStack() as shown:
