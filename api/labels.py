@@ -72,7 +72,12 @@ CHANGE: Final = {
     "moved": _n("moved to another feed"),
 }
 RECALL: Final = {"open": _n("Open"), "remedied": _n("Remedied")}
-FAULT_STATUS: Final = {"active": _n("present"), "pending": _n("pending")}
+FAULT_STATUS: Final = {
+    "active": _n("present"),
+    "pending": _n("pending"),
+    "stored": _n("stored"),
+    "permanent": _n("permanent"),
+}
 FINDING: Final = {
     "confirmed": _n("confirmed"),
     "not_found": _n("not found"),
@@ -125,6 +130,10 @@ class Labels:
     def finding(self, word: str) -> str:
         """What the workshop found."""
         return self._of(FINDING, word)
+
+    def fault(self, word: str) -> str:
+        """Where a fault that has not ended stands."""
+        return self._of(FAULT_STATUS, word)
 
     def ended(self, word: str) -> str:
         """How a fault ended."""

@@ -104,6 +104,23 @@ class OdometerOut(BaseModel):
     anomalies: list[AnomalyOut] = Field(description="The newest 200, the newest first.")
 
 
+class IdentityOut(_Out):
+    """What one ECU says of itself."""
+
+    ecu: str
+    kind: str = Field(description="vin, component, part-number, serial, supplier, hardware, software, …")
+    value: str
+    since: datetime
+    until: datetime = Field(description="When it was told last.")
+    before: str | None = Field(description="The value it replaced.")
+
+
+class IdentitiesOut(BaseModel):
+    """What the ECUs of a vehicle say of themselves now."""
+
+    identities: list[IdentityOut]
+
+
 class DayOut(_Out):
     """One local day of a vehicle; days without data are absent."""
 
@@ -173,6 +190,7 @@ class FaultOut(_Out):
     ended_at: datetime | None
     ended_why: str | None
     confirmed: bool
+    state: str = Field(description="pending, active, stored, permanent, healed or cleared.")
     occurrences: int
     mil: bool | None
     severity: str

@@ -18,13 +18,15 @@ from api.schemas import (
     DaysOut,
     FaultOut,
     FaultsOut,
+    IdentitiesOut,
+    IdentityOut,
     OdometerOut,
     PredictionOut,
     PredictionsOut,
     SeriesOut,
     VehicleOut,
 )
-from store import anomalies, audit, odometers, series
+from store import anomalies, audit, identities, odometers, series
 from store import vehicle_page as vehicles
 from store.vehicle_page import Card
 from vehicle.errors import NotFoundError
@@ -102,6 +104,21 @@ async def faults(card: Found, conn: Conn, shared: Shared) -> FaultsOut:
         }
         out.append(FaultOut.model_validate(fields))
     return FaultsOut(faults=out)
+
+
+@router.get("/identities")
+async def ecu_identities(card: Found, conn: Conn, caller: Reader, shared: Shared) -> IdentitiesOut:
+    """Numbers and versions that the ECUs tell of themselves, newest of each; audited, for the VIN is one."""
+    await audit.append(
+        conn,
+        at=shared.options.now(),
+        actor=caller.name,
+        action="vehicle.read",
+        purpose="api",
+        subject=card.public_id,
+    )
+    rows = await identities.newest(conn, card.vehicle_id)
+    return IdentitiesOut(identities=[IdentityOut.model_validate(row) for row in rows])
 
 
 @router.get("/days")

@@ -19,6 +19,8 @@ from rules.features import KEYS, conform, schema
 from store.inputs import DAY_COLUMNS, CampaignRow, FaultRow, Inputs, PlanRow, VehicleRow, VisitRow
 from store.odometers import COLUMNS as SHOWN_COLUMNS
 from vehicle.day import local_day, us_of
+from vehicle.dtc import DtcStatus
+from vehicle.fault import EndedWhy, state_of
 from vehicle.odometer import UNTOLD
 from vehicle.prediction import DueDate
 
@@ -221,9 +223,12 @@ def _fault(row: FaultRow, as_of: datetime) -> dict[str, Any]:
 
 
 def _fault_status(row: FaultRow, as_of: datetime) -> str:
-    if row.ended_at is not None and row.ended_at <= as_of:
-        return row.ended_why or "healed"
-    return "active" if row.confirmed else "pending"
+    return state_of(
+        confirmed=row.confirmed,
+        status=None if row.status is None else DtcStatus(row.status),
+        ended_why=None if row.ended_why is None else EndedWhy(row.ended_why),
+        has_ended=row.ended_at is not None and row.ended_at <= as_of,
+    ).value
 
 
 def _campaign(row: CampaignRow, as_of: datetime) -> dict[str, Any]:

@@ -302,10 +302,11 @@ FAULT: Final = FeatureTable(
             "status",
             TEXT,
             "",
-            "状态：存在、待定、已恢复、已清除",
-            "active (confirmed and present), pending (seen once), healed, or cleared by a tool",
+            "状态：存在、待定、历史存储、永久、已恢复、已清除",
+            "active (confirmed, and there at the last look), pending (seen, not confirmed), stored (confirmed,"
+            " not there at the last look), permanent (cleared by a tool, kept by the ECU), healed, or cleared",
             "fault",
-            choices=("active", "pending", "healed", "cleared"),
+            choices=("active", "pending", "stored", "permanent", "healed", "cleared"),
         ),
         Feature(
             "severity",

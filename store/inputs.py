@@ -77,6 +77,8 @@ class FaultRow:
     ended_at: datetime | None
     ended_why: str | None
     confirmed: bool
+    status: int | None
+    """As in `Episode`."""
     occurrences: int
     mil: bool | None
     severity: str
@@ -183,7 +185,7 @@ PLANS: Final = """
 FAULTS: Final = """
     select distinct on (vehicle_id, standard, ecu, code, ftb)
         vehicle_id, standard, ecu, code, ftb, episode, first_seen_at, last_seen_at, ended_at, ended_why,
-        confirmed, occurrences, mil, severity, family
+        confirmed, status, occurrences, mil, severity, family
     from fault
     where vehicle_id = any(%(ids)s) and first_seen_at <= %(as_of)s
     order by vehicle_id, standard, ecu, code, ftb, episode desc

@@ -8,6 +8,8 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from store.pool import Connection
+from vehicle.dtc import DtcStatus
+from vehicle.fault import EndedWhy, FaultState, state_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,16 +156,27 @@ class Fault:
     ended_at: datetime | None
     ended_why: str | None
     confirmed: bool
+    status: int | None
     occurrences: int
     mil: bool | None
     severity: str
     family: str
     freeze_frame: dict[str, Any]
 
+    @property
+    def state(self) -> FaultState:
+        """Where it stands, in a word."""
+        return state_of(
+            confirmed=self.confirmed,
+            status=None if self.status is None else DtcStatus(self.status),
+            ended_why=None if self.ended_why is None else EndedWhy(self.ended_why),
+            has_ended=self.ended_at is not None,
+        )
+
 
 FAULTS: Final = """
     select standard, ecu, code, ftb, spn, fmi, episode, first_seen_at, last_seen_at, ended_at, ended_why,
-           confirmed, occurrences, mil, severity, family, freeze_frame
+           confirmed, status, occurrences, mil, severity, family, freeze_frame
     from fault
     where vehicle_id = %(vehicle_id)s
     order by ended_at desc nulls first, severity desc, last_seen_at desc, id

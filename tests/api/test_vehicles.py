@@ -3,8 +3,9 @@ from uuid import uuid4
 
 import pytest
 
-from store import audit
+from store import audit, identities
 from store.consumers import Scope
+from store.identities import Sighting
 from store.pool import Connection
 from tests.api import town
 from tests.api.conftest import Client, Keys
@@ -45,7 +46,24 @@ async def test_faults_come_with_their_meaning_in_both_languages(
     first, second = answer.json()["faults"]
     assert (first["code"], first["ended_at"]) == ("P0301", None)
     assert first["meaning_zh"] != first["meaning_en"]
+    assert (first["state"], second["state"]) == ("active", "healed")
     assert (second["code"], second["ended_why"]) == ("P0420", "healed")
+
+
+async def test_what_ecus_say_of_themselves_is_told_with_what_it_replaced(
+    client: Client, conn: Connection, key: Keys
+) -> None:
+    made = await town.build(conn, 6)
+    ((number,),) = await (
+        await conn.execute("select id from vehicle where public_id = %s", [made.vehicles[0]])
+    ).fetchall()
+    for day, version in enumerate(("1.0", "1.1", "1.1")):
+        at_us = 1_760_000_000_000_000 + day * 86_400_000_000
+        await identities.merge(conn, [Sighting(number, "7e8", "software", version, at_us)], known_us=at_us)
+    answer = await client.get(f"/v1/vehicles/{made.vehicles[0]}/identities", headers=await key(Scope.READ))
+    (told,) = answer.json()["identities"]
+    assert (told["ecu"], told["kind"], told["value"], told["before"]) == ("7e8", "software", "1.1", "1.0")
+    assert (told["since"][:10], told["until"][:10]) == ("2025-10-10", "2025-10-11")
 
 
 async def test_predictions_come_earliest_first(client: Client, conn: Connection, key: Keys) -> None:

@@ -59,7 +59,7 @@ items = st.fixed_dictionaries(
 faults = st.fixed_dictionaries(
     {
         "occasion": st.sampled_from(["1", "2"]),
-        "status": st.sampled_from(["active", "pending", "healed", "cleared"]),
+        "status": st.sampled_from(["active", "pending", "stored", "permanent", "healed", "cleared"]),
         "severity": st.sampled_from(["info", "soon", "urgent", "stop"]),
         "mil": st.none() | st.booleans(),
     }
