@@ -44,8 +44,20 @@ class Batcher:
         self._limits = limits
         self._waiting: deque[Batch] = deque()
         self._arrived = asyncio.Event()
+        self._relieved = asyncio.Event()
         self.waiting_bytes = 0
         """Of bodies that were put and are not settled."""
+
+    @property
+    def batches_waiting(self) -> int:
+        """How many batches nobody has taken yet."""
+        return len(self._waiting)
+
+    async def room(self) -> None:
+        """Wait until it is not pressed."""
+        while self.is_pressed:
+            self._relieved.clear()
+            await self._relieved.wait()
 
     @property
     def is_pressed(self) -> bool:
@@ -85,14 +97,29 @@ class Batcher:
 
     def done(self, batch: Batch) -> None:
         """Say that a taken batch is stored."""
-        self.waiting_bytes -= batch.bytes
+        self._release(batch.bytes)
         batch.settle()
 
     def forget(self) -> int:
-        """Drop what was not taken: its connection is gone and the broker sends it again. Returns how many."""
-        dropped = list(self._waiting)
-        self._waiting.clear()
-        self._arrived.clear()
-        for batch in dropped:
-            self.done(batch)
-        return sum(len(batch.deliveries) for batch in dropped)
+        """Drop what was not taken and nobody asks for: the broker sends it again. Returns how many.
+
+        What has a fate stays: its door has connections of its own.
+        """
+        dropped = 0
+        for batch in list(self._waiting):
+            kept = [one for one in batch.deliveries if one.fate is not None]
+            dropped += len(batch.deliveries) - len(kept)
+            kept_bytes = sum(len(one.body) for one in kept)
+            self._release(batch.bytes - kept_bytes)
+            batch.deliveries, batch.bytes = kept, kept_bytes
+            if not kept:
+                self._waiting.remove(batch)
+                batch.settle()
+        if not self._waiting:
+            self._arrived.clear()
+        return dropped
+
+    def _release(self, n_bytes: int) -> None:
+        self.waiting_bytes -= n_bytes
+        if not self.is_pressed:
+            self._relieved.set()

@@ -1,7 +1,8 @@
 """The loop: batches from the door into the store, for as long as the process lives."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -9,6 +10,9 @@ import structlog
 
 from ingest.batcher import Batch, Batcher, Limits
 from ingest.committer import BROKEN, Committer, StoppedError
+from ingest.gbt_gate import Gate
+from ingest.gbt_limits import ListenerOptions
+from ingest.gbt_listener import Listener
 from ingest.metrics import Metrics, Tally
 from ingest.mqtt import Broker, Door
 from ingest.pipeline import Line
@@ -32,6 +36,8 @@ class Options:
     client_id: str = "odocare-ingest"
     """Names the broker's session: one process at a time may use it."""
     limits: Limits = field(default_factory=Limits)
+    gbt32960: ListenerOptions | None = None
+    """Where terminals connect that speak GB/T 32960; None: nowhere."""
 
 
 async def run(
@@ -53,10 +59,12 @@ async def run(
         batch = broken = None
         try:
             await committer.prepare()
-            async with asyncio.TaskGroup() as tasks:
+            async with asyncio.TaskGroup() as tasks, _listening(options, batcher, metrics) as listener:
                 others = [tasks.create_task(door.run()), tasks.create_task(watch.run())]
                 try:
                     batch = await _keep_storing(batcher, door, committer, watch, stop)
+                    if listener is not None and batch is None:
+                        batch = await _drain(batcher, door, committer, watch, listener)
                 except BROKEN as error:
                     broken = error
                 for task in others:
@@ -71,6 +79,35 @@ async def run(
         what = type(broken).__name__
         raise MigrationError(f"the database is not as this version expects it: {what}") from broken
     return watch.total
+
+
+@asynccontextmanager
+async def _listening(options: Options, batcher: Batcher, metrics: Metrics) -> AsyncIterator[Listener | None]:
+    """The listener for terminals, where one is wanted."""
+    if options.gbt32960 is None:
+        yield None
+        return
+    async with (
+        Gate(options.database_url) as gate,
+        Listener(options.gbt32960, batcher, gate, metrics) as listener,
+    ):
+        yield listener
+
+
+async def _drain(
+    batcher: Batcher, door: Door, committer: Committer, watch: "_Watch", listener: Listener
+) -> Batch | None:
+    """Store what terminals have sent by now, so that they are answered; the batch in hand if it fails."""
+    listener.stop()
+    for _ in range(batcher.batches_waiting):
+        batch = await batcher.take()
+        try:
+            watch.count(await committer.commit(batch.deliveries))
+        except StoppedError:
+            return batch
+        batcher.done(batch)
+    await door.flush()
+    return None
 
 
 def _door(options: Options, batcher: Batcher, on_ready: Callable[[], None]) -> Door:

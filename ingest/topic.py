@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from vehicle.errors import BadTopicError, DecodeError
+from vehicle.errors import BadTopicError, DecodeError, NotAdmittedError
 from vehicle.vin import Vin, parse_vin
 
 UP: Final = "tbox/v1/+/up/#"
 """Everything vehicles send."""
 BROKER_LOG: Final = "$SYS/broker/log/#"
 """Mosquitto's log as messages (`log_dest topic`); the only way it tells what it refused."""
+STRANGERS: Final = "stranger/gbt32960"
+"""In the place of a topic: said over TCP by somebody who was not admitted."""
 KINDS: Final = frozenset({"can", "signals", "dtc", "diag", "gbt32960"})
 
 _OVERSIZE: Final = re.compile(r"Client (?P<client>.+) disconnected due to oversize packet\.?$")
@@ -27,7 +29,9 @@ class Address:
 
 @lru_cache(maxsize=1 << 14)
 def parse(topic: str) -> Address:
-    """Read a vehicle's topic. Raises `BadTopicError`, whose text repeats nothing of the topic."""
+    """Read a vehicle's topic. Raises `BadTopicError` or `NotAdmittedError`; no text repeats the topic."""
+    if topic == STRANGERS:
+        raise NotAdmittedError("it came over TCP from somebody who was not admitted")
     parts = topic.split("/")
     if len(parts) != 5 or parts[:2] != ["tbox", "v1"] or parts[3] != "up":
         raise BadTopicError("a topic is tbox/v1/{vin}/up/{kind}")
@@ -40,6 +44,11 @@ def parse(topic: str) -> Address:
     if vin != parts[2]:
         raise BadTopicError("a topic's VIN is in upper case")
     return Address(vin, parts[4])
+
+
+def of_packets(vin: Vin) -> str:
+    """The topic of a vehicle's GB/T 32960 packets."""
+    return f"tbox/v1/{vin}/up/gbt32960"
 
 
 def kind_of(topic: str) -> str:

@@ -12,7 +12,11 @@ from types import MappingProxyType
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from vehicle import dtc_csv
+from vehicle.dtc import DtcStandard
+from vehicle.dtc_table import Drivability
 from vehicle.errors import DecodeError
+from vehicle.trigger import Severity
 from vehicle.vin import Vin, parse_vin
 
 
@@ -23,6 +27,7 @@ class Kind(StrEnum):
     VEHICLES = "vehicles"
     PLANS = "plans"
     VISITS = "visits"
+    DTCS = "dtcs"
 
 
 class CellError(ValueError):
@@ -68,6 +73,13 @@ def name(cell: str) -> str:
     if not _NAME.fullmatch(cell):
         raise CellError("a name of a-z, 0-9, '-', '_' and '.', at most 64 characters")
     return cell
+
+
+def iccid(cell: str) -> str:
+    """The number of a SIM card; a few have letters."""
+    if not re.fullmatch(r"[0-9A-Za-z]{1,20}", cell):
+        raise CellError("a SIM card's number of at most 20 digits")
+    return cell.upper()
 
 
 def market(cell: str) -> str:
@@ -155,6 +167,33 @@ def finding(cell: str) -> str:
     return cell
 
 
+def code(cell: str) -> str:
+    """A fault code, upper case; which standard's is another column's matter."""
+    return text(cell.upper(), most=64)
+
+
+def family(cell: str) -> str:
+    """What a fault code is about."""
+    if not dtc_csv.FAMILY.fullmatch(cell):
+        raise CellError("one word in lower case, such as misfire")
+    return cell
+
+
+def one_of(allowed: type[StrEnum]) -> Read:
+    """One of some words."""
+
+    def read(cell: str) -> str:
+        if cell not in set(allowed):
+            raise CellError(f"one of {', '.join(allowed)}")
+        return cell
+
+    return read
+
+
+def _sentence(cell: str) -> str:
+    return text(cell, most=dtc_csv.MAX_TEXT)
+
+
 def _needed(read: Read) -> Column:
     return Column(read, is_required=True)
 
@@ -180,6 +219,7 @@ COLUMNS: Final[Mapping[Kind, Mapping[str, Column]]] = MappingProxyType(
             "delivered_on": Column(day),
             "dealer": Column(text),
             "owner_ref": Column(text),
+            "iccid": Column(iccid),
         },
         Kind.PLANS: {
             "model": _needed(text),
@@ -202,6 +242,17 @@ COLUMNS: Final[Mapping[Kind, Mapping[str, Column]]] = MappingProxyType(
             "repair_order": _needed(text),
             "items": Column(items, default=()),
             "finding": Column(finding),
+        },
+        Kind.DTCS: {
+            "code": _needed(code),
+            "severity": _needed(one_of(Severity)),
+            "zh": _needed(_sentence),
+            "en": _needed(_sentence),
+            "standard": Column(one_of(DtcStandard)),
+            "family": Column(family),
+            "drivability": Column(one_of(Drivability)),
+            "advice_zh": Column(_sentence),
+            "advice_en": Column(_sentence),
         },
     }
 )

@@ -1,7 +1,9 @@
 """Puts ingest together out of the settings, and runs it until the process is told to stop."""
 
 import asyncio
+import resource
 import signal
+import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,20 +12,24 @@ from prometheus_client import start_http_server
 
 from ingest import replay as replaying
 from ingest import run as ingest_run
+from ingest.gbt_limits import ListenerOptions
 from ingest.lexicon import Lexicon
 from ingest.metrics import Metrics, Tally
 from ingest.mqtt import Broker
 from ingest.pipeline import Line
 from ingest.replay import Replayed
 from ingest.run import Options
-from odocare import kernels, wiring
+from odocare import dtc_meanings, kernels, wiring
 from odocare.settings import Settings
 from store import rejects
 from store.pool import Connection
 from store.sealed import Seal, read_or_make_key
+from vehicle.errors import SettingsError
 
 log = structlog.get_logger(__name__)
 
+_OTHER_FILES = 200
+"""Sockets and files of a process besides its terminals'."""
 _PAGE = 500
 """Rejects read at once."""
 
@@ -32,7 +38,8 @@ def line(settings: Settings) -> Line:
     """What messages are read and sealed with; makes the key file on first use."""
     codebooks = wiring.codebooks(kernels.decoding(settings), settings.codebooks)
     diagnostics = wiring.diagnostics(settings.codebooks)
-    lexicon = Lexicon.of(wiring.catalogue(), codebooks, wiring.dtc_table(), diagnostics)
+    codes = dtc_meanings.table_when_there(wiring.database_url(settings))
+    lexicon = Lexicon.of(wiring.catalogue(), codebooks, codes, diagnostics)
     return Line(lexicon, seal(settings))
 
 
@@ -46,13 +53,48 @@ def key_file(settings: Settings) -> Path:
     return settings.key_file or settings.home / "keys" / "store.key"
 
 
-def options(settings: Settings, client_id: str) -> Options:
+def options(settings: Settings, client_id: str, gbt32960_port: int | None = None) -> Options:
     """Where to listen and to write. Raises `SettingsError`."""
     return Options(
         database_url=wiring.database_url(settings),
         broker=Broker.parse(wiring.mqtt_url(settings)),
         client_id=client_id,
+        gbt32960=None if gbt32960_port is None else _listener(settings, gbt32960_port),
     )
+
+
+def _listener(settings: Settings, port: int) -> ListenerOptions:
+    return ListenerOptions(
+        host=settings.gbt32960_host,
+        port=port,
+        tls=_tls(settings.gbt32960_certificate, settings.gbt32960_private_key),
+        connections=settings.gbt32960_connections,
+    )
+
+
+def _tls(certificate: Path | None, private_key: Path | None) -> ssl.SSLContext | None:
+    if certificate is None:
+        if private_key is not None:
+            raise SettingsError("ODOCARE_GBT32960_PRIVATE_KEY needs ODOCARE_GBT32960_CERTIFICATE")
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certificate, private_key)
+    except OSError as error:  # which ssl.SSLError is, too
+        raise SettingsError(f"{certificate} is no PEM certificate with its key: {error.strerror}") from error
+    return context
+
+
+def _allow_connections(n: int) -> None:
+    """Let this process open so many sockets and its own files, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = n + _OTHER_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if wanted < n + _OTHER_FILES:
+        log.warning("fewer connections than set", set=n, allowed=max(wanted - _OTHER_FILES, 0))
 
 
 async def serve(
@@ -64,6 +106,8 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     metrics = Metrics()
+    if wanted.gbt32960 is not None:
+        _allow_connections(wanted.gbt32960.connections)
     if metrics_port is not None:
         start_http_server(metrics_port, addr="127.0.0.1", registry=metrics.registry)
         log.info("metrics", url=f"http://127.0.0.1:{metrics_port}/metrics")

@@ -114,8 +114,11 @@ PUT_VEHICLES: Final = """
         select * from unnest(
             %(vin)s::text[], %(plate)s::text[], %(model)s::text[], %(market)s::text[], %(use_class)s::text[],
             %(fuel)s::text[], %(tz)s::text[], %(built_on)s::date[], %(delivered_on)s::date[],
-            %(dealer_id)s::bigint[], %(owner_ref)s::text[]
-        ) as g (vin, plate, model, market, use_class, fuel, tz, built_on, delivered_on, dealer_id, owner_ref)
+            %(dealer_id)s::bigint[], %(owner_ref)s::text[], %(iccid)s::text[]
+        ) as g (
+            vin, plate, model, market, use_class, fuel, tz, built_on, delivered_on, dealer_id, owner_ref,
+            iccid
+        )
     ), merged as (
         select g.vin, g.model,
             case when 'plate' = any(%(given)s) then g.plate else o.plate end as plate,
@@ -128,27 +131,28 @@ PUT_VEHICLES: Final = """
             case when 'delivered_on' = any(%(given)s)
                 then g.delivered_on else o.delivered_on end as delivered_on,
             case when 'dealer' = any(%(given)s) then g.dealer_id else o.dealer_id end as dealer_id,
-            case when 'owner_ref' = any(%(given)s) then g.owner_ref else o.owner_ref end as owner_ref
+            case when 'owner_ref' = any(%(given)s) then g.owner_ref else o.owner_ref end as owner_ref,
+            case when 'iccid' = any(%(given)s) then g.iccid else o.iccid end as iccid
         from given g left join vehicle o on o.vin = g.vin
     )
     insert into vehicle as v (
-        vin, plate, model, market, use_class, fuel, tz, built_on, delivered_on, dealer_id, owner_ref,
+        vin, plate, model, market, use_class, fuel, tz, built_on, delivered_on, dealer_id, owner_ref, iccid,
         registered_at
     )
     select vin, plate, model, market, use_class, fuel, tz, built_on, delivered_on, dealer_id, owner_ref,
-        now()
+        iccid, now()
     from merged order by vin
     on conflict (vin) do update set
         plate = excluded.plate, model = excluded.model, market = excluded.market,
         use_class = excluded.use_class, fuel = excluded.fuel, tz = excluded.tz, built_on = excluded.built_on,
         delivered_on = excluded.delivered_on, dealer_id = excluded.dealer_id, owner_ref = excluded.owner_ref,
-        registered_at = coalesce(v.registered_at, excluded.registered_at)
+        iccid = excluded.iccid, registered_at = coalesce(v.registered_at, excluded.registered_at)
     where v.registered_at is null or (
             v.plate, v.model, v.market, v.use_class, v.fuel, v.tz, v.built_on, v.delivered_on, v.dealer_id,
-            v.owner_ref
+            v.owner_ref, v.iccid
         ) is distinct from (
             excluded.plate, excluded.model, excluded.market, excluded.use_class, excluded.fuel, excluded.tz,
-            excluded.built_on, excluded.delivered_on, excluded.dealer_id, excluded.owner_ref
+            excluded.built_on, excluded.delivered_on, excluded.dealer_id, excluded.owner_ref, excluded.iccid
         )
     returning v.xmax = 0, v.vin, v.id, (v.first_seen_at at time zone v.tz)::date - date '1970-01-01'
 """

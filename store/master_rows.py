@@ -32,6 +32,8 @@ class VehicleRecord:
     delivered_on: date | None
     dealer_id: int | None
     owner_ref: str | None
+    iccid: str | None = None
+    """Of the SIM card it may log in with (GB/T 32960.3)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,24 @@ async def by_vin(conn: Connection, vins: Iterable[Vin]) -> dict[Vin, VehicleRef]
     return found
 
 
+TERMINAL: Final = "select id, iccid from vehicle where vin = %(vin)s and registered_at is not null"
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Who may log in for a registered vehicle over GB/T 32960."""
+
+    vehicle_id: int
+    iccid: str | None
+    """Of the SIM card; None: nobody has said, so nobody may."""
+
+
+async def terminal(conn: Connection, vin: Vin) -> Terminal | None:
+    """The terminal of a vehicle; None where the vehicle is not registered."""
+    row = await (await conn.execute(TERMINAL, {"vin": vin})).fetchone()
+    return None if row is None else Terminal(*row)
+
+
 PUBLIC_ID: Final = "select public_id from vehicle where vin = %(vin)s"
 
 

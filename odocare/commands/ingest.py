@@ -39,6 +39,15 @@ def ingest(
     metrics_port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="serve Prometheus metrics on this loopback port")
     ] = None,
+    gbt32960: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            metavar="PORT",
+            help="listen on this TCP port for GB/T 32960 terminals; 0 takes any",
+        ),
+    ] = None,
     ready_file: Annotated[
         Path | None, typer.Option(help="written once the broker has granted the subscription")
     ] = None,
@@ -57,7 +66,7 @@ def ingest(
 
     total = asyncio.run(
         ingesting.serve(
-            ingesting.options(settings, client_id),
+            ingesting.options(settings, client_id, gbt32960),
             ingesting.line(settings),
             metrics_port=metrics_port,
             on_ready=ready,

@@ -1,9 +1,10 @@
 """Batches close by count, bytes or age, keep the order, and let nothing go that is not settled."""
 
 import asyncio
+from dataclasses import replace
 
 from ingest.batcher import Batcher, Limits
-from ingest.delivery import Delivery
+from ingest.delivery import Delivery, Fate
 
 
 def delivery(number: int, size: int = 10) -> Delivery:
@@ -76,6 +77,23 @@ async def test_forgetting_drops_what_was_not_taken_and_leaves_what_was() -> None
     for number in range(2):
         batcher.put(delivery(10 + number))
     assert numbers((await asyncio.wait_for(batcher.take(), 5)).deliveries) == [10, 11]
+
+
+async def test_forgetting_leaves_what_another_door_asks_for() -> None:
+    batcher = Batcher(Limits(messages=3, age_s=0.01, waiting_bytes=25))
+    asked = replace(delivery(7), fate=Fate())
+    for one in (delivery(0), asked, delivery(1), delivery(2)):
+        batcher.put(one)
+    waiting = asyncio.create_task(batcher.room())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    assert batcher.forget() == 3
+    await asyncio.wait_for(waiting, 5)
+    assert batcher.waiting_bytes == len(asked.body)
+    batch = await asyncio.wait_for(batcher.take(), 5)
+    assert batch.deliveries == [asked]
+    batcher.done(batch)
+    assert (batcher.waiting_bytes, batcher.batches_waiting) == (0, 0)
 
 
 async def test_forgetting_while_somebody_waits_to_take_is_survived() -> None:
