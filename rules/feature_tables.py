@@ -303,8 +303,9 @@ FAULT: Final = FeatureTable(
             TEXT,
             "",
             "状态：存在、待定、历史存储、永久、已恢复、已清除",
-            "active (confirmed, and there at the last look), pending (seen, not confirmed), stored (confirmed,"
-            " not there at the last look), permanent (cleared by a tool, kept by the ECU), healed, or cleared",
+            "active (confirmed, and there at the last look), pending (seen, not confirmed), "
+            "stored (confirmed, not there at the last look), permanent (cleared by a tool, kept by the ECU), "
+            "healed, or cleared",
             "fault",
             choices=("active", "pending", "stored", "permanent", "healed", "cleared"),
         ),
