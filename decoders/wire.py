@@ -252,11 +252,17 @@ class _Version(Struct):
 
 
 _PACKED_VERSION: Final = msgspec.msgpack.Decoder(_Version)
+_INVALID_WORD: Final = "Invalid enum value"
 _PLAIN_VERSION: Final = msgspec.json.Decoder(_Version)
 
 
 def _invalid(body: bytes, phrase: str, *, is_json: bool) -> DecodeError:
-    """Why a body that is well formed is refused: its version, or one of its fields."""
+    """Why a body that is well formed is refused: its version, or one of its fields.
+
+    Of all that msgspec says, only this repeats what stands in the body.
+    """
+    if phrase.startswith(_INVALID_WORD):
+        phrase = f"{_INVALID_WORD} - at {phrase.rpartition(' - at ')[2]}"
     try:
         version = (_PLAIN_VERSION if is_json else _PACKED_VERSION).decode(body).v
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

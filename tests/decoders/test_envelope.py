@@ -316,6 +316,14 @@ def test_a_refusal_never_repeats_the_vin() -> None:
     assert "SECRET" not in str(refused.value)
 
 
+@pytest.mark.parametrize("standard", ["LFV2A21K6A3000001", "x - at y" * 999])
+def test_a_refusal_never_repeats_a_word_of_the_body(standard: str) -> None:
+    ecus = [{"ecu": "ecm", "standard": standard, "complete": True, "dtcs": []}]
+    for body in (packed("dtc", ecus=ecus), as_json("dtc", ecus=ecus)):
+        with pytest.raises(DecodeError, match=r"^Invalid enum value - at `\$\.ecus\[0\]\.standard`$"):
+            decode("dtc", body)
+
+
 def test_limits_are_named() -> None:
     assert reason_of("can", b"\x80" + bytes(envelope.MAX_WIRE_BYTES)) == "too-large"
     bomb = zlib.compress(bytes(64 * 1024 * 1024))
