@@ -9,6 +9,8 @@ from typing import Any, Final
 from maintenance.parameters import DEFAULT
 from odocare.csv_file import Row
 from odocare.import_columns import COLUMNS, CellError, Kind
+from vehicle import dtc_csv
+from vehicle.dtc import DtcStandard
 from vehicle.vin import check_digit, has_valid_check_digit
 
 _NOTHING: Final = "nothing"
@@ -19,6 +21,7 @@ _KEYS: Final[dict[Kind, tuple[str, ...]]] = {
     Kind.VEHICLES: ("vin",),
     Kind.PLANS: ("model", "market", "item"),
     Kind.VISITS: ("vin", "repair_order"),
+    Kind.DTCS: ("code",),
 }
 
 
@@ -96,6 +99,8 @@ def contradictions(kind: Kind, entry: Entry, today: date) -> list[Problem]:
     """What is wrong between the values of a row."""
     if kind is Kind.PLANS and entry.values["every_km"] is None and entry.values["every_d"] is None:
         return [entry.problem("every_km", "every_km or every_d, or both")]
+    if kind is Kind.DTCS:
+        return _misspelt(entry)
     if kind is not Kind.VEHICLES:
         return []
     built, delivered = entry.values["built_on"], entry.values["delivered_on"]
@@ -105,6 +110,13 @@ def contradictions(kind: Kind, entry: Entry, today: date) -> list[Problem]:
     if built is not None and delivered is not None and delivered < built:
         problems.append(entry.problem("delivered_on", f"a day not before built_on, {built}"))
     return problems
+
+
+def _misspelt(entry: Entry) -> list[Problem]:
+    code, standard = entry.values["code"], entry.values["standard"]
+    if dtc_csv.is_spelled(code, DtcStandard(standard or dtc_csv.standard_of(code))):
+        return []
+    return [entry.problem("code", "P0301, P0301-11 or SPN 980 FMI 9")]
 
 
 def doubts(kind: Kind, entry: Entry) -> list[Problem]:

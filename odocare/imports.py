@@ -13,12 +13,14 @@ from zoneinfo import ZoneInfo
 
 from psycopg import Rollback
 
-from odocare import import_rows
+from odocare import dtc_meanings, import_rows
 from odocare.csv_file import CsvFile, Row, open_file
 from odocare.import_columns import COLUMNS, Kind
 from odocare.import_report import ImportReport
 from odocare.import_rows import Entry
+from store import dtc_meanings as dtc_codes
 from store import master
+from store.dtc_meanings import DtcRecord
 from store.master_rows import (
     DealerRecord,
     KnownVehicle,
@@ -28,6 +30,7 @@ from store.master_rows import (
     VisitRecord,
 )
 from store.pool import Connection
+from vehicle import dtc_csv
 from vehicle.day import local_day
 
 _PART_ROWS: Final = 2_000
@@ -42,12 +45,14 @@ async def load(
     now: datetime,
     dry_run: bool = False,
     strict: bool = False,
+    maker: str = "",
     on_rows: Callable[[int], None] = lambda _count: None,
     on_open: Callable[[CsvFile], None] = lambda _file: None,
 ) -> ImportReport:
     """Bring a file into the store; `conn` is in autocommit mode. `now` is the wall clock.
 
-    `dry_run` does everything and takes it back. Raises `ImportFileError` where the file cannot be read.
+    `dry_run` does everything and takes it back; `maker` is whose fault codes a file holds. Raises
+    `ImportFileError` where the file cannot be read.
     """
     columns = COLUMNS[kind]
     file = open_file(
@@ -57,7 +62,7 @@ async def load(
     )
     on_open(file)
     report = ImportReport(kind=kind, file=path.name, encoding=file.encoding, dry_run=dry_run, strict=strict)
-    loading = _Loading(conn, kind, file, report, now)
+    loading = _Loading(conn, kind, file, report, now, maker)
     await master.lock(conn)
     try:
         async with AsyncExitStack() as whole:
@@ -89,13 +94,20 @@ class _Loading:
     """One file on its way in."""
 
     def __init__(
-        self, conn: Connection, kind: Kind, file: CsvFile, report: ImportReport, now: datetime
+        self,
+        conn: Connection,
+        kind: Kind,
+        file: CsvFile,
+        report: ImportReport,
+        now: datetime,
+        maker: str,
     ) -> None:
         self._conn = conn
         self._kind = kind
         self._header = file.header
         self._report = report
         self._now = now
+        self._maker = maker
         self._first_line: dict[tuple[object, ...], int] = {}
         self._told_items: set[tuple[tuple[str, str], str]] = set()
 
@@ -108,6 +120,7 @@ class _Loading:
             Kind.VEHICLES: self._vehicles,
             Kind.PLANS: self._plans,
             Kind.VISITS: self._visits,
+            Kind.DTCS: self._dtcs,
         }[self._kind]
         self._report.stored += await store(entries)
 
@@ -170,6 +183,22 @@ class _Loading:
             self._doubt_items(entry, model, plans.get(model, frozenset()))
             records.append(VisitRecord(vehicle_id=vehicle.id, **values))
         return await master.put_visits(self._conn, records, self._header)
+
+    async def _dtcs(self, entries: list[Entry]) -> Stored:
+        """A maker's fault codes; open faults get the severity that is in force then."""
+        codes = {entry.values["code"] for entry in entries}
+        others = await dtc_codes.of_others(self._conn, codes, self._maker)
+        records = []
+        for entry in entries:
+            code = entry.values["code"]
+            if code in others:
+                whose = f"a code that is not in the list of maker {others[code]!r}"
+                self._report.refuse([entry.problem("code", whose)])
+                continue
+            standard = entry.values["standard"] or dtc_csv.standard_of(code)
+            records.append(DtcRecord(**{**entry.values, "standard": standard}))
+        stored = await dtc_codes.put(self._conn, records, self._maker, self._header)
+        return stored + Stored(touched=await dtc_meanings.rate_anew(self._conn))
 
     def _doubt_items(self, entry: Entry, model: tuple[str, str], planned: frozenset[str]) -> None:
         """Work outside the plan is allowed, and told once per model: it may be a plan's item misspelt."""

@@ -9,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.main import create_app
 from api.options import AppOptions, FeatureMeaning
-from odocare import logs, wiring
+from odocare import dtc_meanings, logs, wiring
 from odocare.settings import Settings
 from rules.feature_tables import CAMPAIGN, COMPONENT, FAULT, SERVICE_ITEM, VEHICLE
 from store import health
@@ -58,7 +58,7 @@ def options(settings: Settings) -> AppOptions:
     return AppOptions(
         assets=settings.home / "assets" / "node_modules",
         catalogue=wiring.catalogue(),
-        dtc=wiring.dtc_table(),
+        dtc=dtc_meanings.table(wiring.database_url(settings)),
         features=features(),
     )
 

@@ -124,6 +124,7 @@ def rule_book(folder: Path | None = None) -> "RuleBook":
 def judge(settings: Settings) -> "Judge":
     """What evaluations judge by: the rules that load, the models' constants, the words for codes."""
     from maintenance.parameters import DEFAULT
+    from odocare import dtc_meanings
     from odocare.judgement import Judge
     from rules import book
 
@@ -134,7 +135,7 @@ def judge(settings: Settings) -> "Judge":
         book=rules,
         bodies={(rule.id, rule.version): texts[f"{rule.id}.toml"] for rule in rules.rules},
         parameters=DEFAULT,
-        code_names=_code_names(dtc_table()),
+        code_names=_code_names(dtc_meanings.table(database_url(settings))),
     )
 
 

@@ -5,7 +5,7 @@ docs/diagnostics.md describes the columns.
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from typing import Final
@@ -73,6 +73,15 @@ def overlay(table: DtcTable, text: str, *, where: str = "codes.csv") -> Overlay:
     return Overlay(DtcTable(by_key), len(first), tuple(problems))
 
 
+def laid_over(table: DtcTable, rows: Iterable[Mapping[str, str]]) -> DtcTable:
+    """The table with rows over it that were checked before; an empty cell is left to the table."""
+    by_key: dict[Key, DtcMeaning] = dict(table.by_key)
+    for cells in rows:
+        key = _key(cells)
+        by_key[key] = _meaning(cells, table.by_key.get(key) or table.by_key.get(_without_ftb(key)))
+    return DtcTable(by_key)
+
+
 def _check_header(given: Sequence[str], where: str) -> None:
     for name in _NEEDED:
         if name not in given:
@@ -88,22 +97,22 @@ def _check_header(given: Sequence[str], where: str) -> None:
 
 _J2012: Final = re.compile(r"[PCBU][0-3][0-9A-F]{3}(-[0-9A-F]{2})?")
 _J1939: Final = re.compile(r"SPN (0|[1-9][0-9]{0,5}) FMI (0|[1-9][0-9]?)")
-_FAMILY: Final = re.compile(r"[a-z][a-z0-9_]*")
+FAMILY: Final = re.compile(r"[a-z][a-z0-9_]*")
 _LAST_SPN: Final = 0x7FFFF
 _LAST_FMI: Final = 31
 
 
 def _problems(cells: Mapping[str, str]) -> Iterator[str]:
-    standard = cells.get("standard") or _standard_of(cells["code"])
+    standard = cells.get("standard") or standard_of(cells["code"])
     if standard not in set(DtcStandard):
         yield f"standard is one of {', '.join(DtcStandard)}, got {standard!r}"
-    elif not _is_spelled(cells["code"].upper(), DtcStandard(standard)):
+    elif not is_spelled(cells["code"].upper(), DtcStandard(standard)):
         yield f"a code is spelled P0301, P0301-11 or SPN 980 FMI 9, got {cells['code']!r}"
     for name, allowed in (("severity", Severity), ("drivability", Drivability)):
         given = cells.get(name, "")
         if (given or name == "severity") and given not in set(allowed):
             yield f"{name} is one of {', '.join(allowed)}, got {given!r}"
-    if cells.get("family") and not _FAMILY.fullmatch(cells["family"]):
+    if cells.get("family") and not FAMILY.fullmatch(cells["family"]):
         yield f"family is one word in lower case, got {cells['family']!r}"
     for name in ("zh", "en"):
         if not cells[name]:
@@ -113,11 +122,13 @@ def _problems(cells: Mapping[str, str]) -> Iterator[str]:
             yield f"{name} has at most {MAX_TEXT} characters, got {len(cell)}"
 
 
-def _standard_of(code: str) -> str:
+def standard_of(code: str) -> str:
+    """Whose code it is by its spelling, where nobody says."""
     return DtcStandard.J1939 if code.upper().startswith("SPN ") else DtcStandard.J2012
 
 
-def _is_spelled(code: str, standard: DtcStandard) -> bool:
+def is_spelled(code: str, standard: DtcStandard) -> bool:
+    """Whether a code, in upper case, is one of the standard's."""
     if standard is DtcStandard.GBT32960:
         return bool(code)
     if standard is not DtcStandard.J1939:

@@ -21,6 +21,7 @@ class FileKind(StrEnum):
     VEHICLES = "vehicles"
     PLANS = "plans"
     VISITS = "visits"
+    DTCS = "dtcs"
 
 
 def register(cli: typer.Typer) -> None:
@@ -33,13 +34,16 @@ def import_file(
     file: Annotated[Path, typer.Argument(help="CSV with a header; docs/importing.md has the columns")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="tell what would happen, store nothing")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="one bad row keeps the whole file out")] = False,
+    maker: Annotated[str, typer.Option(help="whose fault codes the file holds")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
-    """Register dealers, vehicles, service plans or workshop visits; the same file twice changes nothing.
+    """Register dealers, vehicles, plans, visits or fault codes (dtcs); the same file twice changes nothing.
 
     Good rows go in even where others are refused; then the exit code is 1.
     """
-    report = asyncio.run(_load(kind, file, dry_run=dry_run, strict=strict))
+    if maker and kind is not FileKind.DTCS:
+        raise typer.BadParameter("only fault codes (dtcs) have a maker", param_hint="--maker")
+    report = asyncio.run(_load(kind, file, dry_run=dry_run, strict=strict, maker=maker))
     if as_json:
         typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
     else:
@@ -48,7 +52,7 @@ def import_file(
         raise typer.Exit(1)
 
 
-async def _load(kind: FileKind, path: Path, *, dry_run: bool, strict: bool) -> "ImportReport":
+async def _load(kind: FileKind, path: Path, *, dry_run: bool, strict: bool, maker: str) -> "ImportReport":
     from contextlib import ExitStack
     from datetime import UTC, datetime
 
@@ -75,6 +79,7 @@ async def _load(kind: FileKind, path: Path, *, dry_run: bool, strict: bool) -> "
                 now=datetime.now(UTC),
                 dry_run=dry_run,
                 strict=strict,
+                maker=maker,
                 on_open=start,
                 on_rows=lambda count: advance[0](count),
             )
