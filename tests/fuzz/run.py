@@ -94,9 +94,20 @@ def go(runs: Sequence[Run], *, jobs: int, folder: Path) -> Iterator[Run]:
     """Work all runs off; yields a run each time it is a piece further, and its state is on disk.
 
     The pieces of a target follow one another, so that however many processes work, the cases are the same.
+    One job works in this process.
     """
-    context = multiprocessing.get_context("fork")  # 20 targets import half the project: once is enough
     waiting = [run for run in runs if not run.is_done]
+    if jobs > 1:
+        yield from _spread(waiting, jobs=jobs, folder=folder)
+        return
+    for run in waiting:
+        while not run.is_done:
+            yield _taken(run, _next_piece(run), folder)
+
+
+def _spread(waiting: list[Run], *, jobs: int, folder: Path) -> Iterator[Run]:
+    """The same in several processes. Raises `DiedError`."""
+    context = multiprocessing.get_context("fork")  # the targets import half the project: once is enough
     working: dict[Future[Piece], Run] = {}
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_limit_memory) as pool:
         while waiting or working:
@@ -106,13 +117,18 @@ def go(runs: Sequence[Run], *, jobs: int, folder: Path) -> Iterator[Run]:
             for done in wait(working, return_when=FIRST_COMPLETED).done:
                 run = working.pop(done)
                 try:
-                    run.add(done.result())
+                    piece_done = done.result()
                 except BrokenProcessPool:
                     raise DiedError(run) from None
-                run.save(folder)
+                yield _taken(run, piece_done, folder)
                 if not run.is_done:
                     waiting.insert(0, run)
-                yield run
+
+
+def _taken(run: Run, done: Piece, folder: Path) -> Run:
+    run.add(done)
+    run.save(folder)
+    return run
 
 
 def _next_piece(run: Run) -> Piece:
