@@ -171,6 +171,9 @@ def decode(records: Sequence[Record], book: DidCodebook) -> DidValues:
             can_ids.append(can_id)
             payloads.append(one.data[start : start + WINDOW_BYTES])
     n = len(ordinals)
+    if n == 0:
+        nothing = np.zeros(0, np.int32), np.zeros(0, np.int16), np.zeros(0, np.float64)
+        return DidValues(*nothing, dict(unknown), short)
     data = b"".join(payload.ljust(WINDOW_BYTES, b"\0") for payload in payloads)
     batch = FrameBatch(
         message=np.array(ordinals, np.int32),
