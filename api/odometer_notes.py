@@ -1,5 +1,6 @@
 """What was noticed about an odometer, in words for advisors: Chinese and English. Pure."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,6 +64,16 @@ _SOURCES: Final = {
     "written": ("工单", "repair order"),
 }
 NEEDS_A_PERSON: Final = frozenset({"odometer-rolled-back", "odometer-leapt"})
+_NOISE: Final = frozenset(
+    {
+        "odometer-start-up",
+        "odometer-no-measurement",
+        "odometer-outside-its-day",
+        "odometer-fall",
+        "odometer-jump",
+    }
+)
+"""What calls for nobody, however often: one line for all of a kind and source."""
 _NOTHING: Final = "–"
 
 
@@ -89,6 +100,26 @@ class Note:
 def notes(anomalies: Sequence[Anomaly]) -> list[Note]:
     """What was noticed, in the order given."""
     return [_note(one) for one in anomalies]
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A line of the page: a note, or the newest of many that are alike."""
+
+    note: Note
+    times: int
+
+
+def remarks(anomalies: Sequence[Anomaly]) -> list[Remark]:
+    """What was noticed, the newest first, as few lines as will do; what needs a person comes first."""
+    told = notes(anomalies)
+    alike = Counter((one.kind, one.source) for one in told)
+    found: dict[tuple[object, ...], Remark] = {}
+    for one in told:
+        is_noise = one.kind in _NOISE
+        key: tuple[object, ...] = (one.kind, one.source) if is_noise else (one.kind, one.source, one.at)
+        found.setdefault(key, Remark(one, alike[one.kind, one.source] if is_noise else 1))
+    return sorted(found.values(), key=lambda one: (not one.note.needs_a_person, one.note.kind in _NOISE))
 
 
 def source_words(source: str) -> tuple[str, str]:

@@ -117,7 +117,7 @@ async def _contents(conn: Conn, shared: Context, card: vehicles.Card, today: dat
         "faults": [FaultRow(fault, meaning_of(shared.options.dtc, fault)) for fault in faults],
         "recalls": await vehicles.recalls(conn, card.vin),
         "accesses": await audit.of_subject(conn, card.public_id, limit=_ACCESSES),
-        "notes": odometer_notes.notes(await anomalies.newest(conn, card.vehicle_id)),
+        "remarks": odometer_notes.remarks(await anomalies.newest(conn, card.vehicle_id)),
         "odometer_source": _source(card),
         "odometer": chart.odometer_chart(days, forecasts, visits, today=today),
     }

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from api.odometer_notes import notes, source_words
+from api.odometer_notes import notes, remarks, source_words
 from maintenance.anomaly import PENDING, AnomalyKind
 from store import anomalies, odometers
 from store.anomalies import Anomaly
@@ -85,3 +85,13 @@ def test_every_kind_of_anomaly_has_words_and_those_that_wait_ask_for_a_person() 
 def test_sources_have_names() -> None:
     assert source_words("gbt32960") == ("GB/T 32960", "GB/T 32960")
     assert source_words("fec1-ee") == ("J1939 FEC1，地址 EE", "J1939 FEC1, address EE")
+
+
+def test_noise_is_one_line_and_what_needs_a_person_comes_first() -> None:
+    found = [anomaly(1, AnomalyKind.START_UP, 9.0, float(km)) for km in range(5)]
+    found += [anomaly(1, AnomalyKind.REPLACED, 9.0, 1.0), anomaly(1, AnomalyKind.ROLLED_BACK, 9.0, 5.0)]
+    assert [(one.note.kind, one.note.after_km, one.times) for one in remarks(found)] == [
+        ("odometer-rolled-back", 5.0, 1),
+        ("odometer-replaced", 1.0, 1),
+        ("odometer-start-up", 0.0, 5),
+    ]
