@@ -11,6 +11,7 @@ import pytest
 
 from maintenance.due import predict
 from maintenance.inputs import DayColumns, PlanItem, VehicleInput
+from maintenance.odometer import of_vehicle
 from vehicle.prediction import Binding, DueDate, Status
 from vehicle.units import Unit, conversion
 
@@ -55,6 +56,16 @@ def test_a_pick_up_with_irregular_readings_reaches_its_limits_inside_the_windows
             errors.append(abs(day_number(found.p50_on) - reached) / max(reached - day[origin], 1))
     assert np.mean(inside) > 0.6
     assert np.median(errors) < 0.25
+
+
+def test_no_real_reading_of_the_pick_up_is_left_out() -> None:
+    readings = rows("mileage/tundra_odometer.csv")
+    day = [day_number(date.fromisoformat(row["date"])) for row in readings]
+    for factor in (1.0, KM_PER_MI):
+        km = np.array([float(row["odometer_mi"]) * factor for row in readings])
+        odometer = of_vehicle(VehicleInput(1, days=DayColumns.build(day, odometer_last_km=km)), day[-1])
+        assert odometer.km.tolist() == km.tolist()
+        assert odometer.anomalies == ()
 
 
 def test_readings_in_miles_or_kilometres_give_the_same_dates() -> None:
