@@ -30,7 +30,7 @@ COLUMNS: Final = (
     ("rank_layout", "i4"),
     # one per message
     ("message_kept", "i4"), ("message_selector", "i4"), ("message_selectors", "i4"),
-    ("message_length", "i4"), ("message_enough", "u1"),
+    ("message_length", "i4"),
     # one per selector
     *(("selector_" + name, kind) for name, kind in _FIELD.items()),
     ("selector_range", "i4"), ("selector_ranges", "i4"), ("selector_direct", "i4"),
@@ -41,6 +41,8 @@ COLUMNS: Final = (
     ("range_inner", "i4"), ("range_inners", "i4"), ("gain", "i4"),
     # from identifiers to messages: by 11 bits, and an open hash table
     ("standard", "i2"), ("slot_key", "u4"), ("slot_message", "i4"),
+    # by 11 bits, layout << 8 | bytes of a whole frame, where there is nothing but that layout; else -1
+    ("simple", "i4"),
 )  # fmt: skip
 """Name and kind of each column."""
 _NUMBERS: Final = (
@@ -220,15 +222,19 @@ def _masks(plan: Plan) -> dict[str, NDArray[Any]]:
 
 
 def _messages(plan: Plan) -> dict[str, NDArray[Any]]:
-    is_simple = (plan.rows.count[plan.layout] > 0) & (plan.roots.count == 0)
-    needed = _needed_bytes(plan)[plan.layout]
     return {
         "message_kept": np.where(plan.rows.count[plan.layout] > 0, plan.layout, -1),
         "message_selector": plan.roots.first,
         "message_selectors": plan.roots.count,
         "message_length": plan.length,
-        "message_enough": np.where(is_simple, np.maximum(plan.length, needed), MORE),
     }
+
+
+def _enough(plan: Plan) -> NDArray[np.intp]:
+    """Bytes from which on a frame of each message is whole, and only one layout; `MORE` where it never is."""
+    is_simple = (plan.rows.count[plan.layout] > 0) & (plan.roots.count == 0)
+    needed = _needed_bytes(plan)[plan.layout]
+    return np.where(is_simple, np.maximum(plan.length, needed), MORE).astype(np.intp)
 
 
 def _selectors(plan: Plan) -> dict[str, NDArray[Any]]:
@@ -276,7 +282,14 @@ def _slots(plan: Plan) -> dict[str, NDArray[Any]]:
         while slot_message[at] >= 0:
             at = (at + 1) % 2**bits
         slot_key[at], slot_message[at] = key, message
-    return {"standard": lookup.standard, "slot_key": slot_key, "slot_message": slot_message}
+    enough = _enough(plan)
+    simple = np.where(enough < MORE, plan.layout << 8 | enough, -1)
+    return {
+        "standard": lookup.standard,
+        "slot_key": slot_key,
+        "slot_message": slot_message,
+        "simple": np.where(lookup.standard < 0, -1, np.append(simple, -1)[lookup.standard]),
+    }
 
 
 def _most(plan: Plan) -> tuple[int, int]:

@@ -48,28 +48,30 @@ def starts_of(words, plan):
 
 @njit
 def tell_layouts(plan, frames, room, counters):
-    """What each frame always holds into `order`, -1: nothing; and as pairs what its multiplexers say."""
+    """What each frame always holds into `held`, -1: nothing; and as pairs what its multiplexers say."""
     messages = plan.messages
     pairs, touched, short, unknown = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     for frame in range(frames.n):
+        length = min(np.int64(frames.length[frame]), frames.width)
+        simple = np.int64(plan.identifiers.simple[frames.can_id[frame] & 0x7FF])
+        if simple >= 0 and length >= simple & 0xFF and not frames.is_extended[frame]:
+            here = np.int64(room.count[simple >> 8])
+            room.count[simple >> 8] = here + 1
+            room.held[frame] = (simple >> 8) << 32 | here
+            continue
         message = message_of(plan.identifiers, frames.can_id[frame], frames.is_extended[frame])
         if message < 0:
-            room.order[frame] = -1
+            room.held[frame] = -1
             room.unknown[unknown] = frame
             unknown += 1
             continue
         layout = np.int64(messages.kept[message])
-        room.order[frame] = layout
-        length = min(np.int64(frames.length[frame]), frames.width)
-        if length >= messages.enough[message]:
-            here = room.count[layout]
-            room.position[frame] = here
-            room.count[layout] = here + 1
-            continue
+        room.held[frame] = -1
         short += length < messages.length[message]
         if layout >= 0:
-            room.position[frame] = room.count[layout]
-            room.count[layout] += 1
+            here = np.int64(room.count[layout])
+            room.count[layout] = here + 1
+            room.held[frame] = layout << 32 | here
             if length < plan.layouts.needed_bytes[layout]:
                 room.is_cut[layout] = 1
         if messages.selectors[message]:
@@ -98,9 +100,9 @@ def fill(words):
 def put_frames(plan, frames, room, out, pairs):
     """The frames of each layout together, in order: their numbers and their first words."""
     for frame in range(frames.n):
-        layout = np.int64(room.order[frame])
-        if layout >= 0:
-            slot = out.frame_start[layout] + room.position[frame]
+        held = room.held[frame]
+        if held >= 0:
+            slot = out.frame_start[held >> 32] + (held & 0xFFFF_FFFF)
             out.frame[slot] = frame
             room.word[slot] = word_at(frames.data, frame * frames.width)
     if pairs:

@@ -93,7 +93,6 @@ def messages_at(address, h):
         int32_at(address, h[HEADER.message_selector]),
         int32_at(address, h[HEADER.message_selectors]),
         int32_at(address, h[HEADER.message_length]),
-        bytes_at(address, h[HEADER.message_enough]),
     )
 
 
@@ -139,6 +138,7 @@ def plan_at(address):
         int16_at(address, h[HEADER.standard]),
         uint32_at(address, h[HEADER.slot_key]),
         int32_at(address, h[HEADER.slot_message]),
+        int32_at(address, h[HEADER.simple]),
         h[HEADER.slot_bits],
         h[HEADER.by_pgn],
     )
@@ -214,8 +214,8 @@ def room_at(address, plan, n):
     at += 8 * ((plan.rank_count >> 6) + 1)
     order = int32_at(address, at)
     at += 4 * n
-    position = int32_at(address, at)
-    at += 4 * n
+    held = int64_at(address, at)
+    at += 8 * n
     first_word = uint64_at(address, at)
     at += 8 * pairs
     spare = int32_at(address, at)
@@ -234,7 +234,7 @@ def room_at(address, plan, n):
     room = Room(
         unknown,
         order,
-        position,
+        held,
         spare,
         pair_layout,
         pair_frame,

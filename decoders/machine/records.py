@@ -53,8 +53,6 @@ class Messages(NamedTuple):
     selector: Any
     selectors: Any
     length: Any
-    enough: Any
-    """Bytes from which on a frame is whole and simple: signals, no multiplexers."""
 
 
 class Selectors(NamedTuple):
@@ -82,6 +80,8 @@ class Identifiers(NamedTuple):
     standard: Any
     key: Any
     message: Any
+    simple: Any
+    """By 11-bit identifier: layout << 8 | bytes, where frames of so many bytes hold just that; else -1."""
     bits: Any
     by_pgn: Any
 
@@ -121,9 +121,9 @@ class Room(NamedTuple):
     unknown: Any
     """Frames of no message."""
     order: Any
-    """Frames of a message in the order of time; or the layout that each frame always holds."""
-    position: Any
-    """Of each frame among those of the layout that it always holds."""
+    """Frames of a message in the order of time."""
+    held: Any
+    """Of each frame the layout that it always holds << 32 | its place among those that hold it; -1: none."""
     spare: Any
     pair_layout: Any
     pair_frame: Any
