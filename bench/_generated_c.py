@@ -18,6 +18,11 @@ from bench._workloads import Work
 from vehicle.frame import FrameBatch
 
 _NAME: Final = "peer"
+_OTHERS: Final = re.compile(
+    rf"^\w+ {_NAME}_\w+_(?:pack|init|encode|is_in_range)\([^;{{]*\)\n\{{.*?^\}}\n", re.MULTILINE | re.DOTALL
+)
+"""Functions that do not decode: they are not compiled, which takes most of the time."""
+_FUNCTION: Final = re.compile(rf"^(\w+ {_NAME}_\w+\()", re.MULTILINE)
 
 
 def compiler() -> str | None:
@@ -47,13 +52,18 @@ class Peer:
         return frames, value
 
 
-def build(work: Work, folder: Path, cc: str) -> Peer:
-    """The code compiled; identifiers are told by one `switch`."""
+def build(work: Work, folder: Path, cc: str, *, inlined: bool = False) -> Peer:
+    """The code compiled; identifiers are told by one `switch`.
+
+    As it is written each function can be called and replaced from outside, so that none is inlined; `inlined`
+    makes all of them static.
+    """
     header, source, _, _ = generate(work.database, _NAME, f"{_NAME}.h", f"{_NAME}.c", "fuzz.c")
-    (folder / f"{_NAME}.h").write_text(header)
-    (folder / f"{_NAME}.c").write_text(source)
+    linkage = r"static \1" if inlined else r"\1"
+    (folder / f"{_NAME}.h").write_text(_FUNCTION.sub(linkage, header))
+    (folder / f"{_NAME}.c").write_text(_FUNCTION.sub(linkage, _OTHERS.sub("", source)))
     (folder / "driver.c").write_text(_driver(work.database, header))
-    file = folder / f"{_NAME}.so"
+    file = folder / ("inlined.so" if inlined else "as-written.so")
     options = ["-O3", "-march=native", "-ffp-contract=off", "-w", "-shared", "-fPIC"]
     subprocess.run([cc, *options, "-o", str(file), str(folder / "driver.c")], check=True)  # noqa: S603  a compiler
     library = ctypes.CDLL(str(file))

@@ -135,9 +135,12 @@ def mixed_contenders(one: Work, folder: Path) -> dict[str, Contender]:
     if cc is None:
         return found
     generated = _generated_c.build(one, folder, cc)
-    check_columns(one, generated)
+    inlined = _generated_c.build(one, folder, cc, inlined=True)
+    for peer in (generated, inlined):
+        check_columns(one, peer)
     for n, batches in sizes.items():
         found[f"{GENERATED}, {n} frames"] = each(generated.decode, batches)
+        found[f"{GENERATED} made static, {n} frames"] = each(inlined.decode, batches)
     return found
 
 
