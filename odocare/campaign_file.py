@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
+from odocare.csv_file import separated_otherwise
+from odocare.import_rows import shown
 from store.campaigns import Campaign
 from vehicle.errors import DecodeError, ImportFileError
 from vehicle.vin import Vin, has_valid_check_digit, parse_vin
@@ -19,6 +21,7 @@ FIELDS: Final = frozenset({"id", *TEXTS, *FLAGS, *DATES})
 NEEDED: Final = ("title_zh", "title_en", "opened_on", "source")
 """What a campaign that is new here cannot do without."""
 COLUMN: Final = "vin"
+_VIN: Final = "17 characters of A-Z without I, O, Q and 0-9"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +58,17 @@ def read_toml(text: str, *, where: str) -> tuple[dict[str, Any], VinList]:
 
 def read_csv(text: str, *, where: str) -> VinList:
     """The VINs of a CSV with a header that has a column `vin`. Raises `ImportFileError`."""
-    rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
+    rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     names = [(name or "").strip().lower() for name in rows.fieldnames or ()]
+    if len(names) == 1 and (word := separated_otherwise(names[0])):
+        raise ImportFileError(f"{where}: columns must be separated by commas, found {word}")
     if names.count(COLUMN) != 1:
         raise ImportFileError(f"{where}: one column {COLUMN!r} expected, the header has {names}")
     rows.fieldnames = names
     try:
-        return vin_list((rows.line_num, row.get(COLUMN) or "") for row in rows)
+        return vin_list((rows.line_num, (row.get(COLUMN) or "").strip()) for row in rows if any(row.values()))
     except csv.Error as error:
-        raise ImportFileError(f"{where}: line {rows.line_num}: {error}") from error
+        raise ImportFileError(f"{where}, line {rows.line_num}: {error}") from error
 
 
 def vin_list(rows: Iterable[tuple[int, str]]) -> VinList:
@@ -73,8 +78,8 @@ def vin_list(rows: Iterable[tuple[int, str]]) -> VinList:
     for row, text in rows:
         try:
             vin = parse_vin(text)
-        except DecodeError as error:
-            problems.append(RowProblem(row, str(error)))
+        except DecodeError:
+            problems.append(RowProblem(row, f"expected {_VIN}, came {shown(text)}"))
             continue
         duplicates += vin in seen
         seen.setdefault(vin, row)

@@ -60,6 +60,20 @@ def open_file(path: Path, *, required: Collection[str], optional: Collection[str
     return CsvFile(path, encoding, header, rows_n)
 
 
+def read_text(path: Path) -> tuple[str, str]:
+    """A whole text file, and its encoding: `utf-8-sig` or `gb18030`. Raises `ImportFileError`."""
+    encoding = _encoding(path)
+    return path.read_text(encoding=encoding), encoding
+
+
+def separated_otherwise(header: str) -> str | None:
+    """What separates the columns of a header that is all in one, where it is no comma."""
+    for separator, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if separator in header:
+            return word
+    return None
+
+
 def _lines(path: Path, encoding: str) -> Iterator[tuple[int, list[str]]]:
     """Line number and cells of every row that is not blank; the first of them is the header."""
     with path.open(encoding=encoding, newline="") as file:
@@ -105,10 +119,8 @@ def _check_header(
     name: str, header: Sequence[str], required: Collection[str], optional: Collection[str]
 ) -> None:
     known = [*required, *optional]
-    if len(header) == 1 and not set(header) <= set(known):
-        for separator, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
-            if separator in header[0]:
-                raise ImportFileError(f"{name}: columns must be separated by commas, found {word}")
+    if len(header) == 1 and header[0] not in known and (word := separated_otherwise(header[0])):
+        raise ImportFileError(f"{name}: columns must be separated by commas, found {word}")
     for column in header:
         if column not in known:
             absent = [name for name in known if name not in header]

@@ -68,12 +68,14 @@ def import_campaign(
         "do_not_drive": do_not_drive,
         "parts_ready": parts_ready,
     }
-    fields, vins = _read(file)
+    fields, vins, encoding = _read(file)
     fields |= {name: value for name, value in options.items() if value is not None}
     work = _remove if remove else _enlist
     done = asyncio.run(_in_transaction(database_url(Settings()), work, fields, vins, file, dry_run=dry_run))
     told = {
         "campaign": fields.get("id"),
+        "file": file.name,
+        "encoding": "utf-8" if encoding == "utf-8-sig" else encoding,
         "dry_run": dry_run,
         "vehicles": len(vins.vins),
         **done,
@@ -86,17 +88,13 @@ def import_campaign(
         raise typer.Exit(1)
 
 
-def _read(file: Path) -> "tuple[dict[str, Any], VinList]":
-    from odocare import campaign_file
-    from vehicle.errors import ImportFileError
+def _read(file: Path) -> "tuple[dict[str, Any], VinList, str]":
+    from odocare import campaign_file, csv_file
 
-    try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ImportFileError(f"{file.name}: not UTF-8: {error}") from error
+    text, encoding = csv_file.read_text(file)
     if file.suffix.lower() == ".toml":
-        return campaign_file.read_toml(text, where=file.name)
-    return {}, campaign_file.read_csv(text, where=file.name)
+        return *campaign_file.read_toml(text, where=file.name), encoding
+    return {}, campaign_file.read_csv(text, where=file.name), encoding
 
 
 async def _in_transaction(
@@ -147,10 +145,14 @@ def _tell(told: dict[str, Any], *, as_json: bool) -> None:
         typer.echo(
             f"{told['duplicates']} stand twice, {told['bad_check_digits']} have an unusual check digit"
         )
+    if told["encoding"] == "gb18030":
+        typer.echo("the file was read as GBK (GB18030), not UTF-8: look at the Chinese names")
+    place = "vins, entry" if told["file"].lower().endswith(".toml") else "line"
     for problem in told["refused"][:_SHOWN]:
-        typer.echo(f"row {problem['row']}: {problem['message']}", err=True)
+        typer.echo(f"{told['file']}, {place} {problem['row']}: {problem['message']} (refused)", err=True)
     if len(told["refused"]) > _SHOWN:
-        typer.echo(f"… and {len(told['refused']) - _SHOWN} more rows refused", err=True)
+        more = len(told["refused"]) - _SHOWN
+        typer.echo(f"{told['file']}: {more} more of these (refused); --json has them", err=True)
 
 
 def status(
@@ -185,35 +187,25 @@ async def _status(url: str, campaign_id: str | None) -> "list[Funnel]":
 
 
 def _table(found: "list[Funnel]") -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("campaign", "opened", title="recall campaigns")
-    for heading in (
-        "vehicles",
-        "open",
-        "notified",
-        "remedied",
-        "removed",
-        "registered",
-        "unregistered",
-        "unknown",
-    ):
-        table.add_column(heading, justify="right")
+    table = Table(title="recall campaigns", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("campaign", overflow="fold", min_width=34)
+    for heading in ("vehicles", "open", "notified", "remedied", "removed"):
+        table.add_column(heading, justify="right", overflow="fold")
     for one in found:
-        name = f"{one.id}\n{one.title_zh}\n{one.title_en}" + (
-            "\nDO NOT DRIVE 停驶" if one.do_not_drive else ""
-        )
-        numbers = (
-            one.total_n,
-            one.open_n,
-            one.notified_n,
-            one.remedied_n,
-            one.removed_n,
-            one.registered_n,
-            one.unregistered_n,
-            one.unknown_n,
-        )
-        since = f"{one.opened_on}" + (f" – {one.closed_on}" if one.closed_on else "")
-        table.add_row(name, since, *(f"{number:,}" for number in numbers))
+        numbers = (one.total_n, one.open_n, one.notified_n, one.remedied_n, one.removed_n)
+        table.add_row(_words(one), *(f"{number:,}" for number in numbers))
     Console().print(table)
+
+
+def _words(one: "Funnel") -> str:
+    since = f"{one.opened_on}" + (f" to {one.closed_on}" if one.closed_on else "")
+    lines = [f"{one.id} ({since})", one.title_zh, one.title_en]
+    if one.do_not_drive:
+        lines.append("DO NOT DRIVE 停驶")
+    counted = {"registered": one.registered_n, "unregistered": one.unregistered_n, "unknown": one.unknown_n}
+    lines += [f"  {number:,} {word}" for word, number in counted.items() if number]
+    return "\n".join(lines)

@@ -1,11 +1,15 @@
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
+from typer.testing import CliRunner
 
 from odocare import campaign_file
 from odocare.campaign_file import RowProblem, read_csv, read_toml
+from odocare.cli import cli
 from store.campaigns import Campaign
 from vehicle.errors import ImportFileError
 
@@ -105,3 +109,35 @@ def test_a_campaign_is_not_closed_before_it_opens() -> None:
     }
     with pytest.raises(ImportFileError, match="closed_on 2026-10-01 lies before opened_on 2026-11-01"):
         campaign_file.campaign(fields | {"closed_on": date(2026, 10, 1)}, None, where="R1.toml")
+
+
+def test_a_file_of_the_workshop_s_spreadsheet_is_read_and_its_rows_are_told(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ODOCARE_DATABASE_URL", database_url)
+    path = tmp_path / "召回.csv"
+    path.write_bytes("车主,VIN\n甲,LDEMA1B25PH000001\n乙,LDEMA1B25PH00000I\n丙,\n".encode("gb18030"))
+    command = ["campaign", "import", str(path), "--id", "R1", "--title-zh", "软管", "--title-en", "Hose"]
+    command += ["--source", "invented", "--opened-on", "2026-05-01", "--do-not-drive"]
+    told = CliRunner().invoke(cli, command)
+    assert told.exit_code == 1
+    assert "1 vehicles added" in told.stdout
+    assert "read as GBK" in told.stdout
+    assert told.stderr.splitlines() == [
+        (
+            "召回.csv, line 3: expected 17 characters of A-Z without I, O, Q and 0-9,"
+            " came 'LDEMA1B25PH00000I' (refused)"
+        ),
+        "召回.csv, line 4: expected 17 characters of A-Z without I, O, Q and 0-9, came nothing (refused)",
+    ]
+    shown = CliRunner().invoke(cli, ["campaign", "status"], env={"COLUMNS": "80"})
+    assert "R1 (2026-05-01)" in shown.stdout
+    assert "1 unknown" in shown.stdout
+    assert max(cell_len(row) for row in shown.stdout.splitlines()) <= 80
+    path.write_bytes(b"\xff\xfeV\x00")
+    assert isinstance(CliRunner().invoke(cli, command).exception, ImportFileError)
+
+
+def test_columns_that_no_comma_separates_are_told() -> None:
+    with pytest.raises(ImportFileError, match="separated by commas, found semicolons"):
+        read_csv("vin;owner\n", where="list.csv")
