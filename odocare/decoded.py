@@ -17,7 +17,7 @@ COLUMNS: Final = ("time", "bus", "source", "message", "signal", "value", "unit",
 Portion = tuple[FrameBatch, Columns]
 _TIME: Final = pl.Datetime("us", "UTC")
 _NO_TEXT: Final = -1
-_ISO: Final = "%Y-%m-%dT%H:%M:%S%.6fZ"
+ISO: Final = "%Y-%m-%dT%H:%M:%S%.6fZ"
 SUFFIXES: Final = (".parquet", ".csv", ".jsonl")
 
 
@@ -209,6 +209,6 @@ def _sink(frames: pl.LazyFrame, path: Path, suffix: str) -> None:
     if suffix == ".parquet":
         frames.sink_parquet(path, compression="zstd")
     elif suffix == ".csv":
-        frames.sink_csv(path, datetime_format=_ISO)
+        frames.sink_csv(path, datetime_format=ISO)
     else:
-        frames.with_columns(pl.col("time").dt.to_string(_ISO)).sink_ndjson(path)
+        frames.with_columns(pl.col("time").dt.to_string(ISO)).sink_ndjson(path)

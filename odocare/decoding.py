@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from decoders import codebook, verbatim
 from decoders.captures.findings import Findings
+from decoders.frames import concatenate
 from decoders.mapping import Map
 from decoders.plan import EXTENDED
 from decoders.recording import FaultLists, Recording, Tally
@@ -17,11 +18,14 @@ from odocare import capture_file, wiring
 from odocare.capture_file import Advance, CaptureError
 from vehicle.day import at_of
 from vehicle.errors import DecodeError
+from vehicle.frame import FrameBatch
 
 if TYPE_CHECKING:
     from decoders.kernel import Kernel
     from odocare.decoded import Output, Portion
 
+BATCH_FRAMES: Final = 65_536
+"""Decoded at once."""
 IDS_TOLD: Final = 20
 """Unknown identifiers in a summary; all are counted."""
 
@@ -132,7 +136,7 @@ def _portions(
 ) -> "Iterator[Portion]":
     for path, read in zip(captures, files, strict=True):
         try:
-            for batch in capture_file.batches(path, read.findings, advance):
+            for batch in _together(capture_file.batches(path, read.findings, advance)):
                 read.frames += len(batch)
                 yield from recording.decode(batch)
         except DecodeError as error:
@@ -141,6 +145,19 @@ def _portions(
         first = next((problem for read in files for problem in read.findings.problems), None)
         why = "" if first is None else f"; {first.where}: {first.what}"
         raise CaptureError(f"{', '.join(map(str, captures))}: no data frame that can be read{why}")
+
+
+def _together(batches: Iterator[FrameBatch]) -> Iterator[FrameBatch]:
+    """Fewer and larger ones."""
+    waiting: list[FrameBatch] = []
+    frames = 0
+    for batch in batches:
+        waiting.append(batch)
+        frames += len(batch)
+        if frames >= BATCH_FRAMES:
+            yield concatenate(waiting)
+            waiting, frames = [], 0
+    yield concatenate(waiting)
 
 
 def spell(wire_id: int) -> str:

@@ -24,6 +24,7 @@ CAN_MESSAGE: Final = 1
 CAN_MESSAGE2: Final = 86
 CAN_FD_MESSAGE: Final = 100
 CAN_FD_MESSAGE_64: Final = 101
+_WIDE: Final = (CAN_FD_MESSAGE, CAN_FD_MESSAGE_64)
 _ERRORS: Final = (2, 3, 73, 104)
 """Error frame, overload frame, error frame with details, the same of CAN FD."""
 _TEN_MICROSECONDS: Final = 1
@@ -105,10 +106,13 @@ def read(stream: bytes, since_us: int, findings: Findings, where: str) -> tuple[
     padded = stream + bytes(_FD_BYTES + 2 * _BODIES[CAN_FD_MESSAGE][1])
     start, end = _objects(padded, len(stream), findings, where)
     header = _gather(padded, start, _HEADER, _HEADER_BYTES)
-    width = _CLASSIC_BYTES if not (header["type"] >= CAN_FD_MESSAGE).any() else _FD_BYTES
-    found = _Frames.of(len(start), width)
-    findings.error_frames_n += int(np.isin(header["type"], _ERRORS).sum())
-    for kind, header_size, places in _groups(header):
+    groups = list(_groups(header))
+    is_wide = any(kind in _WIDE for kind, _, _ in groups)
+    found = _Frames.of(len(start), _FD_BYTES if is_wide else _CLASSIC_BYTES)
+    for kind, header_size, places in groups:
+        if kind in _ERRORS:
+            findings.error_frames_n += len(places)
+            continue
         body_bytes = _BODIES[kind][1]
         fits = (header["size"][places] >= header_size + body_bytes) & (header_size >= _HEADER_BYTES)
         if not fits.all():
@@ -191,11 +195,11 @@ def _microseconds(header: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _groups(header: NDArray[Any]) -> Iterator[tuple[int, int, NDArray[np.intp]]]:
-    """Type, size of header and places of the objects that hold frames."""
+    """Type, size of header and places of the objects that tell of frames."""
     key = header["type"].astype(np.uint64) << np.uint64(16) | header["header_size"]
     keys = key[:1] if len(key) and (key == key[0]).all() else np.unique(key)
     for one in keys.tolist():
-        if one >> 16 in _BODIES:
+        if one >> 16 in _BODIES or one >> 16 in _ERRORS:
             yield one >> 16, one & 0xFFFF, np.flatnonzero(key == one)
 
 

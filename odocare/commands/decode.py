@@ -88,8 +88,10 @@ def _check(out: Path, codebook: str | None, dbc: list[Path] | None, map_file: Pa
 
 
 def _output(book: "FileBook", out: Path) -> "Output":
-    from odocare import decoded
+    from odocare import decoded, decoded_tables
 
+    if decoded_tables.PLACEHOLDER in str(out):
+        return decoded_tables.MessageTables(book, out)
     return decoded.RowFile(decoded.Rows(book), out)
 
 

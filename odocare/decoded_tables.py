@@ -1,0 +1,351 @@
+"""Decoded captures on their way into files: a table per message, a row per frame, a column per signal."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from decoders.columns import Columns, Series
+from decoders.field import Form
+from decoders.plan import Plan
+from decoders.verbatim import FileBook
+from odocare.decoded import ISO, Portion
+from odocare.parquet import Chunk, Coded, Column, Kind, Page, ParquetFile, Plain
+from vehicle.frame import FrameBatch
+
+PLACEHOLDER: Final = "{message}"
+BLOCK_ROWS: Final = 32_768
+"""Rows of a message that are coded together: what they become stays in the processor's cache."""
+GROUP_ROWS: Final = 1 << 20
+"""Rows of a row group."""
+BUFFERED_VALUES: Final = 1 << 26
+"""Coded and not yet written, over all tables."""
+_CODED_BITS: Final = 16
+_BYTE: Final = 256
+_OWN: Final = ("time", "bus", "source")
+_TEXT: Final = "_text"
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """How values of a signal are numbered: `(value - first) * steps + 0.5`, cut, is the place in `listed`."""
+
+    first: float
+    steps: float
+    listed: NDArray[np.float64]
+    text_of: NDArray[np.int32]
+    """Place in `texts` of each value; -1 where it has no name."""
+    texts: tuple[str, ...]
+
+
+def codings(plan: Plan, book: FileBook) -> dict[int, Coding]:
+    """Of all signals whose fields are integers of 16 bits or fewer, by number.
+
+    A signal whose values cannot be told back from their numbers exactly is left out.
+    """
+    found = {}
+    bits = 64 - plan.fields.right.astype(np.int64)
+    for row in np.flatnonzero((bits <= _CODED_BITS) & (plan.fields.form <= Form.SIGNED)).tolist():
+        least = -(1 << int(bits[row]) - 1) if plan.fields.form[row] == Form.SIGNED else 0
+        raw = np.arange(least, least + (1 << int(bits[row])), dtype=np.float64)
+        listed = (raw * plan.scale[row] + plan.offset[row]) * plan.factor[row] + plan.shift[row]
+        step = plan.scale[row] * plan.factor[row]
+        if step == 0 or not np.isfinite(step) or not np.isfinite(1 / step):
+            continue
+        number = int(plan.number[row])
+        names = book.labels[number].texts
+        texts = tuple(dict.fromkeys(names.values()))
+        text_of = np.full(len(listed) if texts else 0, -1, np.int32)
+        for value, text in names.items():
+            text_of[listed == value] = texts.index(text)
+        one = Coding(float(listed[0]), float(1 / step), listed, text_of, texts)
+        if (_codes(listed, one) == np.arange(len(listed))).all():
+            found[number] = one
+    return found
+
+
+def _codes(values: NDArray[np.float64], coding: Coding) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    places = values - coding.first
+    places *= coding.steps
+    places += 0.5
+    return places.astype(np.uint8) if len(coding.listed) <= _BYTE else places.astype(np.uint16)
+
+
+@dataclass(slots=True)
+class Block:
+    """Frames of one message: what happened when, and the values of each column; NaN: none."""
+
+    t_us: NDArray[np.int64]
+    bus: NDArray[np.uint8]
+    source: NDArray[np.uint8]
+    values: NDArray[np.float64]
+    """Shape (columns, frames)."""
+    is_full: bool
+    """No value is missing."""
+
+    def __len__(self) -> int:
+        return len(self.t_us)
+
+
+@dataclass(slots=True)
+class _Table:
+    """The table of one message."""
+
+    path: Path
+    names: list[str]
+    numbers: list[list[int]]
+    """Of each column: signals of that name, of which a frame has at most one."""
+    signals: int
+    """How many there are."""
+    waiting: list[Block] = field(default_factory=list)
+    waiting_rows: int = 0
+    file: ParquetFile | None = None
+    pages: list[list[Page]] = field(default_factory=list)
+    rows: int = 0
+    """In pages."""
+
+    @property
+    def unfinished(self) -> Path:
+        return self.path.with_name(f".{self.path.name}.part")
+
+
+@dataclass(slots=True)
+class MessageTables:
+    """One file per message: Parquet, CSV or JSON Lines."""
+
+    book: FileBook
+    path: Path
+    """With `{message}` in it."""
+    written: list[Path] = field(default_factory=list)
+    values: int = 0
+    _tables: dict[str, _Table] = field(default_factory=dict)
+    _codings: dict[int, Coding] = field(init=False)
+    _seen: set[int] = field(default_factory=set)
+    _buffered: int = 0
+
+    def __post_init__(self) -> None:
+        self._codings = codings(self.book.codebook.plan, self.book)
+
+    @property
+    def signals(self) -> int:
+        """How many have values."""
+        return len(self._seen)
+
+    def write(self, portions: Iterator[Portion]) -> None:
+        """See `Output.write`; what is coded is held until a row group is full."""
+        try:
+            for batch, columns in portions:
+                self._take(batch, columns)
+            for table in self._tables.values():
+                self._code(table)
+                self._flush(table)
+                if table.file is not None:
+                    table.file.close()
+        except BaseException:
+            for table in self._tables.values():
+                table.unfinished.unlink(missing_ok=True)
+            raise
+        for table in self._tables.values():
+            table.unfinished.replace(table.path)
+            self.written.append(table.path)
+
+    def _take(self, batch: FrameBatch, columns: Columns) -> None:
+        is_full = columns.short_frames + columns.no_measurement + columns.out_of_range == 0
+        by_message: dict[str, list[Series]] = {}
+        for series in columns:
+            by_message.setdefault(series.message, []).append(series)
+        for message, of_message in by_message.items():
+            table = self._tables.get(message) or self._open(message)
+            block = _block(table, batch, of_message, is_full=is_full)
+            table.waiting.append(block)
+            table.waiting_rows += len(block)
+            if table.waiting_rows >= BLOCK_ROWS:
+                self._code(table)
+                if table.rows >= GROUP_ROWS:
+                    self._flush(table)
+        if self._buffered > BUFFERED_VALUES:
+            for table in self._tables.values():
+                self._flush(table)
+
+    def _open(self, message: str) -> _Table:
+        file_name = re.sub(r"[^\w.-]", "_", message)
+        path = Path(str(self.path).replace(PLACEHOLDER, file_name))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        by_name: dict[str, list[int]] = {}
+        for number, label in self.book.labels.items():
+            if label.message == message:
+                name = f"{label.signal}_" if label.signal in _OWN else label.signal
+                by_name.setdefault(name, []).append(number)
+        table = _Table(path, list(by_name), list(by_name.values()), sum(map(len, by_name.values())))
+        table.unfinished.unlink(missing_ok=True)
+        self._tables[message] = table
+        return table
+
+    def _code(self, table: _Table) -> None:
+        """Waiting blocks as one page of each column."""
+        if not table.waiting:
+            return
+        block = _joined(table.waiting)
+        table.waiting, table.waiting_rows = [], 0
+        missing = None if block.is_full else np.isnan(block.values)
+        for column, numbers in enumerate(table.numbers):
+            count = len(block) - (0 if missing is None else int(missing[column].sum()))
+            self.values += count
+            if count:
+                self._seen.update(numbers)
+        if self.path.suffix != ".parquet":
+            self._append_text(table, block)
+            return
+        pages: list[Page] = [Plain(block.t_us), Coded(block.bus), Coded(block.source)]
+        if not self.book.codebook.matches_pgn:
+            pages.pop()
+        for column, numbers in enumerate(table.numbers):
+            valid = None
+            if missing is not None and missing[column].any():
+                valid = ~missing[column]
+            pages += self._pages(block.values[column], valid, numbers)
+        table.pages = table.pages or [[] for _ in pages]
+        for kept, page in zip(table.pages, pages, strict=True):
+            kept.append(page)
+        table.rows += len(block)
+        self._buffered += len(block) * len(pages)
+
+    def _pages(
+        self, values: NDArray[np.float64], valid: NDArray[np.bool_] | None, numbers: list[int]
+    ) -> list[Page]:
+        """A signal's values and, where they have names, those."""
+        coding = self._codings.get(numbers[0]) if len(numbers) == 1 else None
+        if coding is None:
+            names = _names_of(self.book, numbers)
+            pages: list[Page] = [Plain(values, valid)]
+            return [*pages, _named(values, names)] if names else pages
+        if valid is None:
+            codes = _codes(values, coding)
+        else:
+            codes = _codes(np.where(valid, values, coding.first), coding)
+        pages = [Coded(codes, valid)]
+        if coding.texts:
+            text = coding.text_of[codes]
+            has_text = text >= 0 if valid is None else (text >= 0) & valid
+            pages.append(Coded(np.maximum(text, 0).astype(np.uint16), has_text))
+        return pages
+
+    def _flush(self, table: _Table) -> None:
+        """What is coded becomes a row group."""
+        if not table.pages:
+            return
+        if table.file is None:
+            units = {
+                name: self.book.labels[numbers[0]].unit
+                for name, numbers in zip(table.names, table.numbers, strict=True)
+            }
+            about = {"odocare.units": json.dumps(units, ensure_ascii=False)}
+            table.file = ParquetFile(table.unfinished, self._columns(table), about)
+        own = [Chunk(table.pages[0]), Chunk(table.pages[1], np.arange(_BYTE, dtype=np.int32))]
+        if self.book.codebook.matches_pgn:
+            own.append(Chunk(table.pages[2], np.arange(_BYTE, dtype=np.int32)))
+        chunks, place = own, len(own)
+        for numbers in table.numbers:
+            coding = self._codings.get(numbers[0]) if len(numbers) == 1 else None
+            chunks.append(_chunk(table.pages[place], coding, table.rows))
+            place += 1
+            texts = coding.texts if coding is not None else tuple(_texts_of(self.book, numbers))
+            if texts:
+                chunks.append(Chunk(table.pages[place], texts))
+                place += 1
+        table.file.append(chunks)
+        self._buffered -= table.rows * len(chunks)
+        table.pages, table.rows = [], 0
+
+    def _columns(self, table: _Table) -> list[Column]:
+        found = [Column("time", Kind.TIME), Column("bus", Kind.SMALL)]
+        if self.book.codebook.matches_pgn:
+            found.append(Column("source", Kind.SMALL))
+        for name, numbers in zip(table.names, table.numbers, strict=True):
+            found.append(Column(name, Kind.NUMBER))
+            if _texts_of(self.book, numbers):
+                found.append(Column(name + _TEXT, Kind.TEXT))
+        return found
+
+    def _append_text(self, table: _Table, block: Block) -> None:
+        columns: dict[str, pl.Series] = {
+            "time": pl.Series(block.t_us).cast(pl.Datetime("us", "UTC")).dt.to_string(ISO),
+            "bus": pl.Series(block.bus),
+        }
+        if self.book.codebook.matches_pgn:
+            columns["source"] = pl.Series(block.source)
+        for column, (name, numbers) in enumerate(zip(table.names, table.numbers, strict=True)):
+            values = pl.Series(np.ascontiguousarray(block.values[column])).fill_nan(None)
+            columns[name] = values
+            names = _names_of(self.book, numbers)
+            if names:
+                columns[name + _TEXT] = values.replace_strict(names, default=None, return_dtype=pl.String)
+        frame = pl.DataFrame(columns)
+        with table.unfinished.open("ab") as file:
+            if self.path.suffix == ".csv":
+                frame.write_csv(file, include_header=file.tell() == 0)
+            else:
+                frame.write_ndjson(file)
+
+
+def _block(table: _Table, batch: FrameBatch, of_message: Sequence[Series], *, is_full: bool) -> Block:
+    """The series of one message side by side; frames that lack some have NaN there."""
+    only = of_message[0]
+    if len(of_message) == 1 and len(only.number) == table.signals == len(table.numbers):
+        frame, values = only.frame, only.value  # numbers rise in both
+    else:
+        frame = np.unique(np.concatenate([series.frame for series in of_message]))
+        values = np.full((len(table.names), len(frame)), np.nan)
+        column_of = {number: column for column, same in enumerate(table.numbers) for number in same}
+        for series in of_message:
+            place = np.searchsorted(frame, series.frame)
+            for row, number in enumerate(series.number.tolist()):
+                values[column_of[number], place] = series.value[row]
+        is_full = False
+    source = (batch.can_id[frame] & np.uint32(0xFF)).astype(np.uint8)
+    return Block(batch.t_us[frame], batch.bus[frame], source, values, is_full)
+
+
+def _joined(blocks: Sequence[Block]) -> Block:
+    if len(blocks) == 1:
+        return blocks[0]
+    return Block(
+        t_us=np.concatenate([block.t_us for block in blocks]),
+        bus=np.concatenate([block.bus for block in blocks]),
+        source=np.concatenate([block.source for block in blocks]),
+        values=np.concatenate([block.values for block in blocks], axis=1),
+        is_full=all(block.is_full for block in blocks),
+    )
+
+
+def _chunk(pages: Sequence[Page], coding: Coding | None, rows: int) -> Chunk:
+    """Coded, unless the list is longer than what it saves."""
+    if coding is None:
+        return Chunk(pages)
+    wide = len(coding.listed) > _BYTE
+    if not wide or 8 * len(coding.listed) + 2 * rows < 8 * rows:
+        return Chunk(pages, coding.listed)
+    return Chunk([Plain(coding.listed[page.codes], page.valid) for page in pages if isinstance(page, Coded)])
+
+
+def _named(values: NDArray[np.float64], names: Mapping[float, str]) -> Page:
+    """What values are called, as places among the names in their order."""
+    texts = list(dict.fromkeys(names.values()))
+    known = np.array(sorted(names))
+    place_of = np.array([texts.index(names[value]) for value in known.tolist()], np.uint16)
+    place = np.minimum(np.searchsorted(known, values), len(known) - 1)
+    return Coded(place_of[place], known[place] == values)
+
+
+def _names_of(book: FileBook, numbers: Sequence[int]) -> dict[float, str]:
+    return {value: text for number in numbers for value, text in book.labels[number].texts.items()}
+
+
+def _texts_of(book: FileBook, numbers: Sequence[int]) -> list[str]:
+    return list(dict.fromkeys(_names_of(book, numbers).values()))
