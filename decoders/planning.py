@@ -38,7 +38,8 @@ def plan_messages(
     for entry in mapping.entries:
         signals.setdefault(entry.message, []).extend(_mapped(entry, mapping, database, catalogue, findings))
     _refuse_doubles(mapping, findings)
-    _refuse_unused_names(mapping, signals, findings)
+    if not findings.problems:  # else the signal that has it may be the one that is wrong
+        _refuse_unused_names(mapping, signals, findings)
     by_key: dict[int, tuple[str, PlannedMessage]] = {}
     for name, found in database.messages.items():
         one = planned(found, signals.get(name, []), findings.problems, by_pgn=mapping.is_j1939)

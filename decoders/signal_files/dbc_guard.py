@@ -1,7 +1,8 @@
 """What cantools would spend on a DBC file, estimated before it tries: it keeps values and bits one by one."""
 
 import re
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Final
 
 from decoders.signal_files.dbc_details import MAX_MULTIPLEXER_VALUES
@@ -9,6 +10,8 @@ from decoders.signal_files.file import MAX_MESSAGE_BYTES, SignalFile
 from vehicle.errors import CodebookError
 
 MAX_SIGNALS_OF_MESSAGE: Final = 4_096
+MAX_LAYOUTS: Final = 1 << 18
+"""Of all multiplexers of a file, inside one another."""
 _LAYOUT: Final = re.compile(
     r"\b(?:BO_[ \t]+\d+[ \t]+[^\s:]+[ \t]*:[ \t]*(?P<bytes>\d+)"
     r'|SG_[ \t][^\n"|:]*:[ \t]*(?P<start>\d+)[ \t]*\|[ \t]*(?P<bits>\d+)'
@@ -19,7 +22,8 @@ _RANGE: Final = re.compile(r"(\d+)\s*-\s*(\d+)")
 
 def is_cheap(file: SignalFile, text: str) -> bool:
     """Whether cantools may try this text of the file. Raises `CodebookError` for messages without end."""
-    values: Counter[tuple[str, str]] = Counter()
+    values: dict[tuple[str, str], set[int]] = defaultdict(set)
+    total = 0
     outer: dict[tuple[str, str], tuple[str, str]] = {}
     signals = 0
     for found in _LAYOUT.finditer(text):
@@ -38,23 +42,24 @@ def is_cheap(file: SignalFile, text: str) -> bool:
         if found["id"]:
             on = (found["id"], found["on"])
             outer[found["id"], found["name"]] = on
-            ranges = _RANGE.findall(found["ranges"])
-            values[on] += sum(max(0, int(high) - int(low) + 1) for low, high in ranges)
-    if values.total() > MAX_MULTIPLEXER_VALUES:
-        return False
-    return sum(_codecs(one, values, outer) for one in values) <= MAX_MULTIPLEXER_VALUES
+            ranges = [(int(low), int(high) + 1) for low, high in _RANGE.findall(found["ranges"])]
+            total += sum(max(0, end - low) for low, end in ranges)
+            if total > MAX_MULTIPLEXER_VALUES:
+                return False
+            values[on].update(one for low, end in ranges for one in range(low, end))
+    return sum(_layouts(one, values, outer) for one in values) <= MAX_LAYOUTS
 
 
-def _codecs(
+def _layouts(
     multiplexer: tuple[str, str],
-    values: Counter[tuple[str, str]],
+    values: Mapping[tuple[str, str], set[int]],
     outer: dict[tuple[str, str], tuple[str, str]],
 ) -> int:
     """Layouts that cantools builds for a multiplexer: one per value within each value of the outer."""
     found, seen = 1, set()
     one: tuple[str, str] | None = multiplexer
-    while one is not None and one not in seen and found <= MAX_MULTIPLEXER_VALUES:
+    while one is not None and one not in seen and found <= MAX_LAYOUTS:
         seen.add(one)
-        found *= values[one]
+        found *= len(values.get(one, ())) or 1
         one = outer.get(one)
     return found
