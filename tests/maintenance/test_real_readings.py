@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from maintenance.due import predict
-from maintenance.inputs import DayColumns, PlanItem, VehicleInput
+from maintenance.inputs import DAY_US, DayColumns, PlanItem, VehicleInput
 from maintenance.odometer import of_vehicle
 from vehicle.prediction import Binding, DueDate, Status
 from vehicle.units import Unit, conversion
@@ -59,12 +59,22 @@ def test_a_pick_up_with_irregular_readings_reaches_its_limits_inside_the_windows
 
 
 def test_no_real_reading_of_the_pick_up_is_left_out() -> None:
-    readings = rows("mileage/tundra_odometer.csv")
-    day = [day_number(date.fromisoformat(row["date"])) for row in readings]
+    """Two days stand twice in the file, with the same reading."""
+    read: dict[int, list[float]] = {}
+    for row in rows("mileage/tundra_odometer.csv"):
+        read.setdefault(day_number(date.fromisoformat(row["date"])), []).append(float(row["odometer_mi"]))
+    day = np.array(list(read))
     for factor in (1.0, KM_PER_MI):
-        km = np.array([float(row["odometer_mi"]) * factor for row in readings])
-        odometer = of_vehicle(VehicleInput(1, days=DayColumns.build(day, odometer_last_km=km)), day[-1])
-        assert odometer.km.tolist() == km.tolist()
+        columns = DayColumns.build(
+            day,
+            odometer_first_km=[km[0] * factor for km in read.values()],
+            odometer_first_us=day * float(DAY_US),
+            odometer_last_km=[km[-1] * factor for km in read.values()],
+            odometer_last_us=day * float(DAY_US) + DAY_US / 2,
+        )
+        odometer = of_vehicle(VehicleInput(1, days=columns), int(day[-1]))
+        wanted = sorted({round(one * factor, 6) for km in read.values() for one in km})
+        assert sorted(set(odometer.km.round(6).tolist())) == wanted
         assert odometer.anomalies == ()
 
 
