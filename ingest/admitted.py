@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders import can, frames
-from decoders.codebook import Codebook
 from decoders.gbt32960 import alarms, signals
 from decoders.gbt32960.report import Report, without_position
 from decoders.message import CanMessage, DiagMessage
@@ -125,7 +124,7 @@ def decode(
         decoded.short_frames += found.short_frames
         decoded.no_measurement += found.no_measurement
         decoded.out_of_range += found.out_of_range
-        for number, hidden_frames in _position_frames(joined, book, batch, lexicon).items():
+        for number, hidden_frames in _position_frames(found, joined, batch, lexicon).items():
             decoded.hidden[number] = hidden_frames | decoded.hidden.get(number, False)
         if book.matches_pgn:
             speaking_j1939.append(_in_time(joined))
@@ -282,21 +281,16 @@ def _joined(batches: Sequence[FrameBatch]) -> FrameBatch:
 
 
 def _position_frames(
-    joined: FrameBatch, book: Codebook, batch: Admitted, lexicon: Lexicon
+    found: can.Decoded, joined: FrameBatch, batch: Admitted, lexicon: Lexicon
 ) -> dict[int, NDArray[np.bool_]]:
     """Which frames of vehicles whose location is off carry a position: those that decode to one."""
-    if not lexicon.is_position[book.plan.numbers].any():
+    rows = found.rows
+    is_hidden = lexicon.is_position[rows.signal] & ~batch.location_allowed[rows.message]
+    if not is_hidden.any():
         return {}
-    private = np.flatnonzero(~batch.location_allowed[joined.message])
-    if not len(private):
-        return {}
-    # decoded once more with each frame's place for its time, so that values name their frames
-    asked = replace(frames.take(joined, private), t_us=private.astype(np.int64))
-    found = can.decode(asked, book).rows
-    places = np.unique(found.t_us[lexicon.is_position[found.signal]])
     carries = np.zeros(len(joined), dtype=np.bool_)
-    carries[places] = True
-    return {int(number): carries[joined.message == number] for number in np.unique(joined.message[places])}
+    carries[found.frame[is_hidden]] = True
+    return {int(number): carries[joined.message == number] for number in np.unique(rows.message[is_hidden])}
 
 
 def _without(message: CanMessage, hidden: NDArray[np.bool_]) -> CanMessage:
