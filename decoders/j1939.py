@@ -18,7 +18,11 @@ TP_CM: Final = 0xEC00
 TP_DT: Final = 0xEB00
 """Transport protocol, data transfer."""
 DM1: Final = 0xFECA
-DECODED_ELSEWHERE: Final = np.array([TP_DT, TP_CM, DM1], np.uint32)
+_LISTS: Final = (0xFECB, 0xFECF, 0xFED4, 0xFDB5)
+"""DM2, DM6, DM12, DM23."""
+_IDENTITIES: Final = (0xFEEC, 0xFEEB, 0xFEDA)
+"""VIN, component, software."""
+DECODED_ELSEWHERE: Final = np.array([TP_DT, TP_CM, DM1, *_LISTS, *_IDENTITIES], np.uint32)
 """Groups that no codebook needs to know."""
 EVERYONE: Final = 0xFF
 """Destination of a broadcast."""

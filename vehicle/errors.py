@@ -84,12 +84,6 @@ class VinMismatchError(DecodeError):
     reason = "vin-mismatch"
 
 
-class NotYetDecodedError(DecodeError):
-    """A message that this version keeps but cannot read."""
-
-    reason = "not-yet-decoded"
-
-
 class UnknownSignalError(DecodeError):
     """Signals that the catalogue does not have."""
 

@@ -1,5 +1,7 @@
 """Unfinished transport sessions are found by their neighbours in sequence."""
 
+from dataclasses import replace
+
 from store import messages, transport
 from store.messages import LedgerEntry
 from store.pool import Connection
@@ -30,6 +32,26 @@ async def test_a_carry_is_replaced_and_removed(conn: Connection) -> None:
     await transport.keep(conn, [link(0, b"first"), link(1, b"other")])
     await transport.keep(conn, [link(0, b"second"), link(1, None)])
     assert await transport.around(conn, [Chain(7, 1, 0, 0, 1)]) == [link(0, b"second"), link(1)]
+
+
+async def test_what_is_missing_between_two_messages_is_told(conn: Connection) -> None:
+    kinds = {1: "signals", 2: "dtc"}
+    await messages.admit(conn, [entry(seq, kinds.get(seq, "can")) for seq in (0, 1, 2, 3, 5)])
+    found = await transport.around(conn, [Chain(7, 1, 0, 3, 3)])
+    assert [(one.seq, one.follows) for one in found] == [(0, True), (3, True), (5, False)]
+    await messages.admit(conn, [entry(4, "signals")])
+    found = await transport.around(conn, [Chain(7, 1, 0, 4, 4)])
+    assert [(one.seq, one.follows) for one in found] == [(3, True), (5, True)]
+
+
+async def test_starts_with_something_unfinished_are_found(conn: Connection) -> None:
+    await messages.admit(conn, [entry(0), entry(0, boot=2)])
+    await transport.keep(conn, [replace(link(0), isotp=b"open")])
+    assert await transport.unfinished(conn, [(7, 1, 0), (7, 2, 0)]) == {(7, 1, 0)}
+    assert await transport.around(conn, [Chain(7, 1, 0, 0, 0)]) == [replace(link(0), isotp=b"open")]
+    await transport.keep(conn, [link(0)])
+    assert await transport.unfinished(conn, [(7, 1, 0)]) == set()
+    assert await transport.unfinished(conn, []) == set()
 
 
 async def test_the_message_after_another_is_the_next_with_frames(conn: Connection) -> None:
