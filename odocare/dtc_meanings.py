@@ -6,7 +6,7 @@ from typing import Final
 import psycopg
 import structlog
 
-from odocare import wiring
+import dbc
 from store import dtc_meanings
 from store.pool import Connection
 from vehicle import dtc_csv
@@ -17,10 +17,15 @@ log = structlog.get_logger(__name__)
 _PAUSE_S: Final = 2.0
 
 
+def shipped() -> DtcTable:
+    """What ships with this version."""
+    return DtcTable.from_toml(dbc.read("dtc.toml"), where="dbc/dtc.toml")
+
+
 def table(database_url: str) -> DtcTable:
     """Read once, when a process starts. Raises what psycopg raises."""
     records = dtc_meanings.read_at_start(database_url)
-    return dtc_csv.laid_over(wiring.dtc_table(), [record.cells for record in records])
+    return dtc_csv.laid_over(shipped(), [record.cells for record in records])
 
 
 def table_when_there(database_url: str) -> DtcTable:
@@ -36,7 +41,7 @@ def table_when_there(database_url: str) -> DtcTable:
 async def rate_anew(conn: Connection) -> int:
     """Give open faults the severity and family that are in force now; how many vehicles are touched by it."""
     records = await dtc_meanings.read(conn)
-    in_force = dtc_csv.laid_over(wiring.dtc_table(), [record.cells for record in records])
+    in_force = dtc_csv.laid_over(shipped(), [record.cells for record in records])
     rated = await dtc_meanings.rated(conn)
     found = [(dtc, in_force.lookup(dtc), severity, family) for dtc, severity, family in rated]
     other = {

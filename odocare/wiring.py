@@ -98,7 +98,9 @@ def did_codebook() -> "DidCodebook":
 
 def dtc_table() -> DtcTable:
     """What the fault codes mean that this version knows."""
-    return DtcTable.from_toml(dbc.read("dtc.toml"), where="dbc/dtc.toml")
+    from odocare import dtc_meanings
+
+    return dtc_meanings.shipped()
 
 
 def rule_texts(folder: Path | None = None) -> dict[str, str]:
