@@ -1,7 +1,8 @@
 """Signal files as text: their formats, what they may hold at most, and how their bytes are read."""
 
 import re
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -39,6 +40,10 @@ _SIGNAL: Final = {
     Format.SYM: re.compile(r"^\s*(?:Sig|Var)\s*=", re.MULTILINE),
     Format.ARXML: re.compile(r"<(?:\w+:)?I-SIGNAL-TO-I-PDU-MAPPING\b"),
 }
+_HEAD: Final = {
+    Format.DBC: re.compile(r"^[ \t]*BO_[ \t]+\w+[ \t]+([^\s:]+)", re.MULTILINE),
+    Format.KCD: re.compile(r"<(?:\w+:)?Message\b[^>]*?\bname\s*=\s*[\"']([^\"']*)"),
+}
 _COMMON_CHINESE: Final = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
 
 
@@ -50,17 +55,32 @@ class SignalFile:
     format: Format
     text: str
 
+    ends: list[int] = field(default_factory=list, repr=False, compare=False)
+    """Where lines end; found when it is first asked for."""
+    heads: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
+    """Where messages begin, by name; likewise."""
+
     def line_at(self, position: int) -> int:
         """The number of the line a character stands in."""
-        return self.text.count("\n", 0, position) + 1
+        if not self.ends:
+            self.ends.extend(found.start() for found in re.finditer("\n", self.text))
+        return bisect_left(self.ends, position) + 1
 
     def line_of(self, *names: str) -> int:
-        """The line where the last of these names stands, each behind the one before; 1 where none does."""
+        """The line where the last of these names stands, each behind the one before; 1 where none does.
+
+        The first name may be a message's; a file with a remark on each of its signals takes no longer for it.
+        """
+        if not self.heads and self.format in _HEAD:
+            for head in _HEAD[self.format].finditer(self.text):
+                self.heads.setdefault(head[1], head.start(1))
         at = place = 0
-        for name in names:
-            found = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)").search(self.text, at)
-            if found is None:
-                found = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)").search(self.text)
+        for k, name in enumerate(names):
+            if k == 0 and name in self.heads:
+                place, at = self.heads[name], self.heads[name] + len(name)
+                continue
+            word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+            found = word.search(self.text, at) or word.search(self.text)
             if found is None:
                 break
             place, at = found.start(), found.end()
