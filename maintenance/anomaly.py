@@ -86,7 +86,5 @@ class OdometerLimits:
 
 
 LIMITS: Final = OdometerLimits()
-EXCHANGES: Final = frozenset({AnomalyKind.REPLACED, AnomalyKind.ROLLED_OVER, AnomalyKind.UNIT})
-"""No readings are lost by these."""
 PENDING: Final = frozenset({AnomalyKind.ROLLED_BACK, AnomalyKind.LEAPT})
 """Readings that are kept out until a person has looked."""

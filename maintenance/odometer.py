@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maintenance import counter, trips
-from maintenance.anomaly import EXCHANGES, LIMITS, Anomaly, AnomalyKind, OdometerLimits
+from maintenance.anomaly import LIMITS, Anomaly, AnomalyKind, OdometerLimits
+from maintenance.fold import Counted
 from maintenance.inputs import SourceDays, VehicleInput, Visit
 from maintenance.readings import Readings, gather, written
 from vehicle import odometer as sources
@@ -108,7 +109,7 @@ def _cleaned(
 def _odometer(
     source: int,
     readings: Readings,
-    counted: counter.Counted,
+    counted: Counted,
     ratio: NDArray[np.float64] | None,
     anomalies: Sequence[Anomaly],
 ) -> Odometer:
@@ -292,11 +293,6 @@ def _astray(other: Odometer, places: NDArray[np.intp], chosen: Odometer) -> list
 
 def _sorted(anomalies: Sequence[Anomaly]) -> tuple[Anomaly, ...]:
     return tuple(sorted(anomalies, key=lambda one: (one.at_us, one.kind, one.source)))
-
-
-def exchanges_n(odometer: Odometer) -> int:
-    """How often a counter was read in another way from then on."""
-    return sum(one.kind in EXCHANGES for one in odometer.anomalies)
 
 
 def shown_offset_km(odometer: Odometer, day: int) -> float:

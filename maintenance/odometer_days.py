@@ -25,7 +25,6 @@ _LONGEST_STEP_US: Final = 30_000_000
 """Speeds farther apart say nothing of the way between them; GB/T 32960 reports at least so often."""
 _COVERED: Final = 0.95
 _M_PER_KMH_US: Final = 1 / 3.6e6
-_SPAN_US: Final = 2 * 86_400_000_000
 _SOURCE_BITS: Final = 12
 _DAY_BITS: Final = 20
 _SUMS: Final = ("within_m", "speed_m", "readings_n", "glitches_n")
@@ -145,7 +144,7 @@ def _settled(run: NDArray[np.int64], t_us: NDArray[np.int64]) -> NDArray[np.intp
     """For each sample, the last of its run at most half a second later."""
     starts = np.flatnonzero(np.diff(run, prepend=-1))
     since_us = t_us - np.repeat(t_us[starts], np.diff(starts, append=len(run)))
-    line = run * _SPAN_US + since_us  # a message spans a day at most
+    line = run * (int(since_us.max(initial=0)) + SETTLES_US + 1) + since_us
     return np.searchsorted(line, line + SETTLES_US, side="right") - 1
 
 

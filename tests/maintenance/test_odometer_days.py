@@ -80,6 +80,20 @@ def test_a_counter_that_rises_within_half_a_second_is_none() -> None:
     assert (row["first_km"], row["last_km"], row["glitches_n"]) == (100.0, 101.0, 0)
 
 
+def test_readings_weeks_apart_under_one_number_are_held_against_their_neighbours_only() -> None:
+    late_us = T0_US + 40 * 86_400 * SECOND_US
+    found = days(
+        [
+            (0, T0_US, SIGNALS, 100.0),
+            (0, late_us, SIGNALS, 3.0),
+            (0, late_us + 100_000, SIGNALS, 2_000.0),
+            (1, T0_US, SIGNALS, 5_000.0),
+        ],
+        [2, 4],
+    )
+    assert [(row["first_km"], row["glitches_n"]) for row in rows(found)] == [(100, 0), (2_000, 1), (5_000, 0)]
+
+
 def test_sources_and_local_days_are_kept_apart() -> None:
     found = days(
         [
