@@ -191,8 +191,8 @@ def _table(found: "list[Funnel]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="recall campaigns", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("campaign", overflow="fold", min_width=34)
+    table = Table(title="recall campaigns", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("campaign", overflow="fold", min_width=30)
     for heading in ("vehicles", "open", "notified", "remedied", "removed"):
         table.add_column(heading, justify="right", overflow="fold")
     for one in found:
