@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odocare import thrift
-from odocare.thrift import I8, I64, Struct
+from odocare.thrift import I8, I64, Encoded, Struct
 
 _MAGIC: Final = b"PAR1"
 _INT32, _INT64, _DOUBLE, _BYTE_ARRAY = 1, 2, 5, 6
@@ -134,7 +134,7 @@ class ParquetFile:
         parts.append(content)
         self._size += len(content)
 
-    def _chunk(self, parts: list[bytes], column: Column, chunk: Chunk) -> Struct:
+    def _chunk(self, parts: list[bytes], column: Column, chunk: Chunk) -> Encoded:
         begun, listed_at = self._size, None
         is_coded = isinstance(chunk.pages[0], Coded)
         width = _width(len(chunk.listed)) if is_coded else 0
@@ -149,15 +149,13 @@ class ParquetFile:
             content = levels + _values(page, width)
             self._put(parts, _page_head(len(content), len(page), _RLE_DICTIONARY if is_coded else _PLAIN))
             self._put(parts, content)
-        size = I64(self._size - begun)
-        encodings = [_PLAIN, _RLE, _RLE_DICTIONARY] if is_coded else [_PLAIN, _RLE]
-        meta: Struct = {
-            1: _TYPES[column.kind][1], 2: encodings, 3: [column.name], 4: 0,
-            5: I64(sum(map(len, chunk.pages))), 6: size, 7: size, 9: I64(data_at),
-        }  # fmt: skip
+        rows, size = thrift.long(sum(map(len, chunk.pages))), thrift.long(self._size - begun)
+        # fields 5 to 7, 9 and 11 of the column's description, behind those that it always begins with
+        places = [b"\x16", rows, b"\x16", size, b"\x16", size, b"\x26", thrift.long(data_at)]
         if listed_at is not None:
-            meta[11] = I64(listed_at)
-        return {2: I64(begun), 3: meta}
+            places += [b"\x26", thrift.long(listed_at)]
+        described = _column_head(column, is_coded=is_coded) + b"".join(places)
+        return Encoded(b"\x26" + thrift.long(begun) + b"\x1c" + described + b"\0\0")
 
 
 @lru_cache(maxsize=1024)
@@ -168,6 +166,13 @@ def _page_head(size: int, rows: int, encoding: int) -> bytes:
 @lru_cache(maxsize=1024)
 def _list_head(size: int, listed: int) -> bytes:
     return thrift.encode({1: _DICTIONARY_PAGE, 2: size, 3: size, 7: {1: listed, 2: _PLAIN}})
+
+
+@lru_cache(maxsize=4096)
+def _column_head(column: Column, *, is_coded: bool) -> bytes:
+    """Fields 1 to 4: type, encodings, name, no compression; the structure goes on."""
+    encodings = [_PLAIN, _RLE, _RLE_DICTIONARY] if is_coded else [_PLAIN, _RLE]
+    return thrift.encode({1: _TYPES[column.kind][1], 2: encodings, 3: [column.name], 4: 0})[:-1]
 
 
 def _width(listed: int) -> int:

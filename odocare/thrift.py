@@ -22,7 +22,11 @@ class I64:
     value: int
 
 
-Value: TypeAlias = "bool | int | I8 | I64 | str | bytes | Sequence[Value] | Struct"
+class Encoded(bytes):
+    """A structure that is encoded already."""
+
+
+Value: TypeAlias = "bool | int | I8 | I64 | str | bytes | Encoded | Sequence[Value] | Struct"
 Struct: TypeAlias = dict[int, Value]
 """Values by the number of their field; numbers rise by at most 15."""
 
@@ -39,6 +43,11 @@ def varint(number: int) -> bytes:
     found = bytearray()
     _write_varint(number, found)
     return bytes(found)
+
+
+def long(number: int) -> bytes:
+    """A number of 64 bits as it stands in a structure."""
+    return varint(_zigzag(number))
 
 
 def _write(struct: Struct, found: bytearray) -> None:
@@ -60,6 +69,9 @@ def _write_value(value: Value, found: bytearray) -> int:
     if isinstance(value, I64):
         _write_varint(_zigzag(value.value), found)
         return _I64
+    if isinstance(value, Encoded):
+        found += value
+        return _STRUCT
     if isinstance(value, dict):
         _write(value, found)
         return _STRUCT

@@ -114,15 +114,17 @@ def read(stream: bytes, since_us: int, findings: Findings, where: str) -> tuple[
             findings.error_frames_n += len(places)
             continue
         body_bytes = _BODIES[kind][1]
-        fits = (header["size"][places] >= header_size + body_bytes) & (header_size >= _HEADER_BYTES)
+        here = header if len(places) == len(header) else header[places]
+        fits = (here["size"] >= header_size + body_bytes) & (header_size >= _HEADER_BYTES)
         if not fits.all():
             what = f"an object of type {kind} has at least {_HEADER_BYTES + body_bytes} bytes"
             findings.report(where, what, times=int((~fits).sum()))
-            places = places[fits]
+            places, here = places[fits], here[fits]
         if len(places) == 0:
             continue
-        body = _gather(padded, start[places] + header_size, *_BODIES[kind])
-        t_us = since_us + _microseconds(header[places])
+        first = start if len(places) == len(start) else start[places]
+        body = _gather(padded, first + header_size, *_BODIES[kind])
+        t_us = since_us + _microseconds(here)
         _take(found, places, body, t_us, findings, where)
         if kind == CAN_FD_MESSAGE_64:
             _take_data_64(found, padded, start, header, places, body)
@@ -145,14 +147,16 @@ def _take(
     is_long = length > _FD_BYTES
     if is_long.any():
         findings.report(where, f"a frame has at most {_FD_BYTES} bytes", times=int(is_long.sum()))
-    is_id = np.where(body["id"] >= _EXTENDED, body["id"] & _UNUSED == 0, body["id"] <= _LAST_STANDARD)
+    can_id = np.ascontiguousarray(body["id"])
+    is_id = can_id <= _LAST_STANDARD
+    is_id |= (can_id >= _EXTENDED) & (can_id & _UNUSED == 0)
     if not is_id.all():
         what = "an identifier has 11 bits, or 29 bits and bit 31"
         findings.report(where, what, times=int((~is_id).sum()))
     findings.remote_frames_n += int((is_remote & is_id).sum())
     found.is_frame[places] = ~is_remote & ~is_long & is_id
     found.t_us[places] = t_us
-    found.can_id[places] = body["id"]
+    found.can_id[places] = can_id
     found.bus[places] = np.maximum(body["channel"], 1) - 1
     found.length[places] = length
     if not is_wide:
@@ -187,11 +191,10 @@ def _without_rest(data: NDArray[np.uint8], length: NDArray[Any]) -> NDArray[np.u
 
 def _microseconds(header: NDArray[Any]) -> NDArray[np.int64]:
     """Object times are in nanoseconds or, by a flag, in 10 µs."""
-    time = header["time"]
-    nanoseconds = (time // np.uint64(1000) + (time % np.uint64(1000) >= 500)).astype(np.int64)
-    return np.where(
-        header["units"] == _TEN_MICROSECONDS, (time * np.uint64(10)).astype(np.int64), nanoseconds
-    )
+    time = np.ascontiguousarray(header["time"])
+    found = ((time + np.uint64(500)) // np.uint64(1000)).view(np.int64)
+    is_coarse = header["units"] == _TEN_MICROSECONDS
+    return np.where(is_coarse, (time * np.uint64(10)).view(np.int64), found) if is_coarse.any() else found
 
 
 def _groups(header: NDArray[Any]) -> Iterator[tuple[int, int, NDArray[np.intp]]]:
