@@ -50,7 +50,7 @@ def assert_equal_columns(batch: FrameBatch, plain: Codebook, fast: Codebook) -> 
 
 @pytest.mark.parametrize("has_limits", [False, True])
 @given(data=st.data(), seed=seeds, n=sizes)
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_kernel_equals_numpy_bit_for_bit(
     *, has_limits: bool, data: st.DataObject, seed: int, n: int
 ) -> None:
@@ -73,7 +73,7 @@ def test_the_kernel_equals_numpy_on_the_shipped_codebooks(name: str, seed: int, 
 
 
 @given(drawn=databases.databases(), data=st.data())
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_kernel_equals_cantools_on_any_signal_file(drawn: Drawn, data: st.DataObject) -> None:
     message = st.sampled_from(drawn.database.messages)
     drawn_frames = []
