@@ -7,7 +7,7 @@ from typing import Final
 from cantools.database.can import Signal
 
 from decoders import j1939
-from decoders.enumeration import Piece
+from decoders.enumeration import Piece, runs
 from decoders.plan import EXTENDED, Condition, MappedSignal, PlannedMessage, Selector
 from decoders.signal_files.database import Placed
 from decoders.signal_files.layout import field_of
@@ -80,8 +80,6 @@ def _when(signal: Signal, needed: Mapping[str, Signal]) -> Condition | None:
     if signal.multiplexer_signal is None or signal.multiplexer_signal not in needed:
         return None
     outer = needed[signal.multiplexer_signal]
-    values = sorted({one for one in signal.multiplexer_ids or () if 0 <= one < 1 << outer.length})
-    starts = [value for value, before in zip(values, [None, *values], strict=False) if value - 1 != before]
-    ends = [value for value, after in zip(values, [*values[1:], None], strict=True) if value + 1 != after]
+    values = {one for one in signal.multiplexer_ids or () if 0 <= one < 1 << outer.length}
     selector = list(needed).index(signal.multiplexer_signal)
-    return Condition(selector, tuple(zip(starts, ends, strict=True)))
+    return Condition(selector, tuple(runs(values)))  # none: a value that no frame can have

@@ -147,12 +147,12 @@ def _numbered(
     line = _line(numbers)
     if line is not None:
         scale, offset = line
-        return [Piece(replace(plain, scale=scale, offset=offset), _as_bits(signal, _runs(numbers)))]
+        return [Piece(replace(plain, scale=scale, offset=offset), _as_bits(signal, runs(numbers)))]
     found: dict[float, list[int]] = {}
     for raw, number in numbers.items():
         found.setdefault(number, []).append(raw)
     return [
-        Piece(replace(plain, scale=0.0, offset=number), _as_bits(signal, _runs(raws)))
+        Piece(replace(plain, scale=0.0, offset=number), _as_bits(signal, runs(raws)))
         for number, raws in found.items()
     ]
 
@@ -170,8 +170,8 @@ def _line(numbers: Mapping[int, float]) -> tuple[float, float] | None:
     return (a, b) if all(raw * a + b == number for raw, number in numbers.items()) else None
 
 
-def _runs(raws: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Consecutive raw values, as first and last."""
+def runs(raws: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Runs of consecutive raw values, as first and last."""
     first: int | None = None
     last = 0
     for raw in sorted(raws):

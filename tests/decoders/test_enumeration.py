@@ -105,6 +105,11 @@ def test_a_named_value_inside_a_multiplexer_is_there_only_then() -> None:
     assert values(book, there) == {raw: float(raw % 16) for raw in range(256) if raw % 16 < 2}
 
 
+def test_a_multiplexer_s_value_that_no_frame_can_have_gives_nothing() -> None:
+    book = load("Deep", "", text=FILE.replace("Deep m1 ", "Deep m300 "))
+    assert values(book, every(3)) == {}
+
+
 @given(
     raw=st.lists(st.integers(-128, 127), unique=True, min_size=1, max_size=30),
     numbers=st.data(),

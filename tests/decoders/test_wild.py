@@ -1,5 +1,6 @@
 """Signal files as people share them: what is repaired has a name and a place, and gives cantools' values."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -178,3 +179,24 @@ def test_a_file_torn_anywhere_loads_or_is_refused_by_name(data: st.DataObject) -
     else:
         said = []
     assert all(line.startswith((name, "all.toml")) for line in said)
+
+
+def test_the_real_signal_files_equal_cantools_reading_each_signal_alone() -> None:
+    folder = os.environ.get("ODOCARE_FIXTURES")
+    if folder is None:
+        pytest.skip("no real signal files: set ODOCARE_FIXTURES to the folder of captures")
+    rng = np.random.default_rng(1)
+    for file in sorted(Path(folder).glob("*/*.dbc")):
+        found, book, numbers = one_by_one.mapped({file.name: file.read_bytes()})
+        assert found.remarks == ()
+        for placed in found.messages.values():
+            mapped = {signal for message, signal in numbers.values() if message == placed.message.name}
+            for _ in range(100):
+                size = min(64, placed.message.length)
+                payload = rng.choice([0, 1, 0x62, 0xFF, *range(256)], size).astype(np.uint8).tobytes()
+                theirs = one_by_one.expected(placed, payload)
+                ours = one_by_one.decoded(book, numbers, placed, payload)
+                unlimited = {name for name in theirs if placed.signals[name][0].maximum is None}
+                assert mapped & unlimited <= ours.keys()
+                for name, value in ours.items():
+                    assert is_equal(value, theirs[name], float(placed.signals[name][0].offset)), name
