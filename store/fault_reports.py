@@ -68,18 +68,21 @@ DROP_EVENTS: Final = """
     where f.vehicle_id = k.vehicle_id and f.boot = k.boot and f.life = k.life and f.seq = k.seq
 """
 RUNS_SINCE: Final = """
-    select r.happened_at, r.until_at, r.boot, r.life, r.seq, r.run, r.complete, r.mil,
-           r.scope, r.cleared,
-           e.code, e.ftb, e.spn, e.fmi, e.onset_at, e.status, e.occurrences, e.freeze_frame
-    from fault_report r
-    left join fault_event e
-      on e.vehicle_id = r.vehicle_id and e.ecu = r.ecu and e.standard = r.standard
-     and e.happened_at = r.happened_at and e.boot = r.boot and e.life = r.life and e.seq = r.seq
-     and e.run = r.run
-    where r.vehicle_id = %(vehicle_id)s and r.ecu = %(ecu)s and r.standard = %(standard)s
-      and r.happened_at >= %(since)s
-    order by r.happened_at, r.until_at, r.boot, r.life, r.seq, r.run, e.id
+    select happened_at, until_at, boot, life, seq, run, complete, mil, scope, cleared
+    from fault_report
+    where vehicle_id = %(vehicle_id)s and ecu = %(ecu)s and standard = %(standard)s
+      and happened_at >= %(since)s
+    order by happened_at, until_at, boot, life, seq, run
 """
+EVENTS_SINCE: Final = """
+    select happened_at, boot, life, seq, run,
+           code, ftb, spn, fmi, onset_at, status, occurrences, freeze_frame
+    from fault_event
+    where vehicle_id = %(vehicle_id)s and ecu = %(ecu)s and standard = %(standard)s
+      and happened_at >= %(since)s
+    order by id
+"""
+"""Joined here and not there: without fresh statistics the planner reads all events for every report."""
 
 
 async def newest_reports(conn: Connection, ecus: Iterable[Ecu]) -> dict[Ecu, Order]:
@@ -142,18 +145,24 @@ async def drop_reports(conn: Connection, messages: Sequence[MessageKey]) -> dict
 
 async def runs_since(conn: Connection, ecu: Ecu, since_us: int) -> list[ReportRun]:
     """One ECU's reports from a moment on, in event order."""
-    cur = await conn.execute(
-        RUNS_SINCE,
-        {
-            "vehicle_id": ecu.vehicle_id,
-            "ecu": ecu.name,
-            "standard": ecu.standard.value,
-            "since": at_of(since_us),
-        },
-    )
+    wanted = {
+        "vehicle_id": ecu.vehicle_id,
+        "ecu": ecu.name,
+        "standard": ecu.standard.value,
+        "since": at_of(since_us),
+    }
+    readings: dict[tuple[Any, ...], list[DtcReading]] = {}
+    for row in await (await conn.execute(EVENTS_SINCE, wanted)).fetchall():
+        readings.setdefault(row[:5], []).append(_reading(ecu, row[5:]))
+    heads = await (await conn.execute(RUNS_SINCE, wanted)).fetchall()
+    return [_run(ecu, head, readings.get((head[0], *head[2:6]), ())) for head in heads]
+
+
+def runs_of(ecu: Ecu, rows: Iterable[Sequence[Any]]) -> list[ReportRun]:
+    """Runs out of rows that join each report with a code it tells about, or with none; in their order."""
     grouped: dict[tuple[Any, ...], list[DtcReading]] = {}
-    for row in await cur.fetchall():
-        readings = grouped.setdefault(row[:10], [])
+    for row in rows:
+        readings = grouped.setdefault(tuple(row[:10]), [])
         if row[10] is not None:
             readings.append(_reading(ecu, row[10:]))
     return [_run(ecu, head, readings) for head, readings in grouped.items()]
