@@ -19,6 +19,7 @@ from maintenance.readings import Readings, gather, written
 from vehicle import odometer as sources
 
 WRITTEN: Final = sources.WRITTEN
+_SAME_TIME_US: Final = 15 * 60 * 1_000_000
 _QUALIFIES_D: Final = 3
 """A source must have told the odometer on so many days to win over one that has."""
 
@@ -198,11 +199,15 @@ def _joined(chosen: Odometer, other: Odometer, limits: OdometerLimits) -> Odomet
 def _ahead(chosen: Odometer, other: Odometer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """What to add to the other's kilometres to get the chosen one's, true and shown, at each reading.
 
-    Taken from the nearest day that both told, the earlier one first; without one, they count alike.
+    Taken from the nearest day that both told at about the same time, the earlier one first; without one, and
+    where the other is what was stored before sources were told apart, they count alike.
     """
     mine, theirs = _last_of_days(chosen), _last_of_days(other)
     common, a, b = np.intersect1d(chosen.day[mine], other.day[theirs], return_indices=True)
-    if not len(common):
+    apart_us = np.abs(chosen.at_us[mine][a] - other.at_us[theirs][b])
+    close = apart_us <= max(_SAME_TIME_US, int(apart_us.min(initial=np.iinfo(np.int64).max)))
+    common, a, b = common[close], a[close], b[close]
+    if not len(common) or other.source[0] == sources.UNTOLD:
         shown = chosen.shown_km - chosen.km
         near = np.clip(np.searchsorted(chosen.at_us, other.at_us, side="right") - 1, 0, len(chosen) - 1)
         return np.zeros(len(other)), shown[near]
