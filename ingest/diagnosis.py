@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
 
+from decoders.gbt32960.report import Extension
 from decoders.message import DtcMessage
+from ingest import repeats
 from ingest.admitted import Admitted, Decoded
 from ingest.heard import Heard, MessageKey
 from ingest.lexicon import Lexicon
 from maintenance import episodes
-from store import fault_reports, faults
+from store import alarm_runs, fault_reports, faults
 from store.faults import EpisodeRow
 from store.pool import Connection
 from vehicle.dtc import DtcClear, DtcReading, DtcReport
@@ -30,9 +32,12 @@ async def store(
     What the messages `replacing` had reported before is replaced. Reports in order continue the episodes;
     late ones let them be folded anew from where they matter.
     """
-    runs = _runs(batch, heard, decoded, lexicon)
+    everything = _runs(batch, heard, decoded, lexicon)
+    alarming = [run for run in everything if repeats.is_packets(run)]
+    woven = await repeats.weave(conn, alarming, _extensions(batch, lexicon))
+    runs = [run for run in everything if not repeats.is_packets(run)]
     late = await fault_reports.drop_reports(conn, [*heard.rejoined, *replacing])
-    if not runs and not late:
+    if not everything and not late:
         return 0
     by_ecu: dict[Ecu, list[ReportRun]] = {}
     for run in sorted(runs, key=lambda run: run.order):
@@ -42,13 +47,22 @@ async def store(
         if ecu in newest and mine[0].order <= newest[ecu]:
             late[ecu] = min(mine[0].first_us, late.get(ecu, mine[0].first_us))
     known_us = int(batch.known_us.max())
+    await fault_reports.drop_reports(conn, woven.dropped)
+    await alarm_runs.lengthen(conn, woven.lengthened)
+    runs += woven.added
     await fault_reports.append(conn, runs, [_present(run) for run in runs], known_us=known_us)
-    in_order = {ecu: mine for ecu, mine in by_ecu.items() if ecu not in late}
+    late |= woven.late
+    in_order = {ecu: mine for ecu, mine in by_ecu.items() if ecu not in late} | woven.in_order
     changed = await _continued(conn, in_order, lexicon)
     for ecu, since_us in late.items():
         changed += await _refolded(conn, ecu, since_us, lexicon)
     await faults.write_episodes(conn, changed, known_us=known_us)
     return len(runs)
+
+
+def _extensions(batch: Admitted, lexicon: Lexicon) -> dict[int, Extension | None]:
+    vehicles = (one.vehicle for one in batch.messages)
+    return {one.id: lexicon.extension(one.model, one.built_on) for one in vehicles}
 
 
 def _runs(batch: Admitted, heard: Heard, decoded: Decoded, lexicon: Lexicon) -> list[ReportRun]:
