@@ -130,10 +130,10 @@ def _octets(name: str, text: bytes | str) -> bytes:
 def _signals(series: Mapping[str, wire.Series]) -> dict[str, SampleColumns]:
     """All samples become two arrays, and each signal a part of them: two calls, however many signals."""
     sizes = [len(one.value) for one in series.values()]
-    for path, one in series.items():
+    for number, one in enumerate(series.values(), start=1):
         if len(one.dt_us) != len(one.value):
             raise TruncatedPayloadError(
-                f"{path} with {len(one.dt_us)} times",
+                f"signal {number} of {len(series)}, with {len(one.dt_us)} times,",
                 needed_bytes=len(one.dt_us) * 8,
                 got_bytes=len(one.value) * 8,
             )

@@ -324,6 +324,13 @@ def test_a_refusal_never_repeats_a_word_of_the_body(standard: str) -> None:
             decode("dtc", body)
 
 
+def test_a_refusal_never_repeats_a_path_of_the_body() -> None:
+    good = {"dt_us": [], "value": []}
+    series = {"Vehicle.Speed": good, "LFV2A21K6A3000001": good | {"dt_us": [1]}}
+    with pytest.raises(DecodeError, match="^signal 2 of 2, with 1 times, needs 8 bytes, got 0$"):
+        decode("signals", packed("signals", signals=series))
+
+
 def test_limits_are_named() -> None:
     assert reason_of("can", b"\x80" + bytes(envelope.MAX_WIRE_BYTES)) == "too-large"
     bomb = zlib.compress(bytes(64 * 1024 * 1024))
