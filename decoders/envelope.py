@@ -184,8 +184,8 @@ def _dtc(ecu: str, standard: DtcStandard, body: wire.DtcBody) -> Dtc:
     elif standard is DtcStandard.J2012:
         try:
             code = dtc.spell(dtc.parse(code.upper()))
-        except DecodeError as error:
-            raise WrongTypeError(f"code: {error}") from error
+        except DecodeError:  # its text repeats what came
+            raise WrongTypeError("a J2012 code is P, C, B or U, a digit 0-3 and three of 0-9A-F") from None
     return Dtc(standard, ecu, code, body.ftb, spn, fmi)
 
 

@@ -327,8 +327,15 @@ def test_a_refusal_never_repeats_a_word_of_the_body(standard: str) -> None:
 def test_a_refusal_never_repeats_a_path_of_the_body() -> None:
     good = {"dt_us": [], "value": []}
     series = {"Vehicle.Speed": good, "LFV2A21K6A3000001": good | {"dt_us": [1]}}
-    with pytest.raises(DecodeError, match="^signal 2 of 2, with 1 times, needs 8 bytes, got 0$"):
+    with pytest.raises(DecodeError, match=r"^signal 2 of 2, with 1 times, needs 8 bytes, got 0$"):
         decode("signals", packed("signals", signals=series))
+
+
+def test_a_refusal_never_repeats_a_code_of_the_body() -> None:
+    ecus = [{"ecu": "e", "standard": "j2012", "complete": True, "dtcs": [{"code": "LFV2A21K6A3000001"}]}]
+    with pytest.raises(DecodeError) as refused:
+        decode("dtc", packed("dtc", ecus=ecus))
+    assert str(refused.value) == "a J2012 code is P, C, B or U, a digit 0-3 and three of 0-9A-F"
 
 
 def test_limits_are_named() -> None:
