@@ -325,7 +325,7 @@ def test_a_refusal_never_repeats_a_word_of_the_body(standard: str) -> None:
 
 
 def test_a_refusal_never_repeats_a_path_of_the_body() -> None:
-    good = {"dt_us": [], "value": []}
+    good: dict[str, list[int]] = {"dt_us": [], "value": []}
     series = {"Vehicle.Speed": good, "LFV2A21K6A3000001": good | {"dt_us": [1]}}
     with pytest.raises(DecodeError, match=r"^signal 2 of 2, with 1 times, needs 8 bytes, got 0$"):
         decode("signals", packed("signals", signals=series))
