@@ -84,7 +84,7 @@ class _Scan:
 def reports(
     heard: Iterable[CodeList], lamps: Sequence[Lamp] = (), frames: Sequence[FreezeFrame] = ()
 ) -> list[DtcReport]:
-    """What ECUs said about their codes, by message and time; one report for each look at an ECU.
+    """What ECUs said about their codes, by message, time and ECU; one report for each look at an ECU.
 
     A code is confirmed (service 03), pending (07) or permanent (0A); a permanent one that is not among the
     confirmed ones of the same look was cleared by a tester and not tested since. A report is complete where
@@ -104,7 +104,7 @@ def reports(
         for ecu, mine in scans.items()
         for scan in mine
     ]
-    return sorted(found, key=lambda one: (one.message, one.at_us))
+    return sorted(found, key=lambda one: (one.message, one.at_us, one.ecu))
 
 
 def _by_look(heard: Iterable[_Told]) -> dict[tuple[int, str], list[_Told]]:

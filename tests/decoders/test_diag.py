@@ -192,3 +192,14 @@ def test_values_do_not_depend_on_the_order_of_answers(data: st.DataObject) -> No
         column.tolist() for column in (other.rows.signal, other.rows.t_us, other.rows.value)
     ]
     assert sorted(map(str, whole.reports)) == sorted(map(str, other.reports))
+
+
+def test_the_order_of_reports_of_one_moment_does_not_depend_on_other_messages() -> None:
+    codes = bytes.fromhex("43010301")
+    mine = [Heard(1, 0, "7e9", codes), Heard(1, 0, "7e8", codes)]
+    alone, after = (
+        [one for one in diag.read(answers, wiring.did_codebook(), wiring.catalogue()).reports if one.message]
+        for answers in (mine, [Heard(0, 0, "7e8", codes), *mine])
+    )
+    assert [one.ecu for one in alone] == ["7e8", "7e9"]
+    assert alone == after
