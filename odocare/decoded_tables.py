@@ -34,10 +34,10 @@ _TEXT: Final = "_text"
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """How values of a signal are numbered: `(value - first) * steps + 0.5`, cut, is the place in `listed`."""
+    """How values of a signal are numbered: `value * steps + shift`, cut, is the place in `listed`."""
 
-    first: float
     steps: float
+    shift: float
     listed: NDArray[np.float64]
     text_of: NDArray[np.int32]
     """Place in `texts` of each value; -1 where it has no name."""
@@ -64,30 +64,25 @@ def codings(plan: Plan, book: FileBook) -> dict[int, Coding]:
         text_of = np.full(len(listed) if texts else 0, -1, np.int32)
         for value, text in names.items():
             text_of[listed == value] = texts.index(text)
-        one = Coding(float(listed[0]), float(1 / step), listed, text_of, texts)
-        if (_codes(listed, one) == np.arange(len(listed))).all():
+        one = Coding(float(1 / step), float(0.5 - listed[0] / step), listed, text_of, texts)
+        if ((listed * one.steps + one.shift).astype(np.uint16) == np.arange(len(listed))).all():
             found[number] = one
     return found
 
 
-def _codes(values: NDArray[np.float64], coding: Coding) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    places = values - coding.first
-    places *= coding.steps
-    places += 0.5
-    return places.astype(np.uint8) if len(coding.listed) <= _BYTE else places.astype(np.uint16)
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Block:
-    """Frames of one message: what happened when, and the values of each column; NaN: none."""
+    """Frames of one message, and the values of each column."""
 
     t_us: NDArray[np.int64]
     bus: NDArray[np.uint8]
     source: NDArray[np.uint8]
-    values: NDArray[np.float64]
-    """Shape (columns, frames)."""
-    is_full: bool
-    """No value is missing."""
+    coded: NDArray[np.uint16]
+    """Shape (coded columns, frames)."""
+    plain: NDArray[np.float64]
+    """Shape (other columns, frames)."""
+    missing: NDArray[np.bool_] | None
+    """Shape (columns, frames); None: nothing is missing."""
 
     def __len__(self) -> int:
         return len(self.t_us)
@@ -101,8 +96,14 @@ class _Table:
     names: list[str]
     numbers: list[list[int]]
     """Of each column: signals of that name, of which a frame has at most one."""
-    signals: int
-    """How many there are."""
+    coding: list[Coding | None]
+    """Of each column."""
+    place: list[int]
+    """Of each column, among the coded ones or among the others."""
+    is_coded: NDArray[np.bool_]
+    steps: NDArray[np.float64]
+    """Of the coded columns, shape (n, 1)."""
+    shift: NDArray[np.float64]
     waiting: list[Block] = field(default_factory=list)
     waiting_rows: int = 0
     file: ParquetFile | None = None
@@ -125,12 +126,13 @@ class MessageTables:
     written: list[Path] = field(default_factory=list)
     values: int = 0
     _tables: dict[str, _Table] = field(default_factory=dict)
-    _codings: dict[int, Coding] = field(init=False)
+    _codings: dict[int, Coding] = field(default_factory=dict)
     _seen: set[int] = field(default_factory=set)
     _buffered: int = 0
 
     def __post_init__(self) -> None:
-        self._codings = codings(self.book.codebook.plan, self.book)
+        if self.path.suffix == ".parquet":
+            self._codings = codings(self.book.codebook.plan, self.book)
 
     @property
     def signals(self) -> int:
@@ -182,7 +184,22 @@ class MessageTables:
             if label.message == message:
                 name = f"{label.signal}_" if label.signal in _OWN else label.signal
                 by_name.setdefault(name, []).append(number)
-        table = _Table(path, list(by_name), list(by_name.values()), sum(map(len, by_name.values())))
+        coding = [
+            self._codings.get(numbers[0]) if len(numbers) == 1 else None for numbers in by_name.values()
+        ]
+        is_coded = np.array([one is not None for one in coding], np.bool_)
+        place = np.where(is_coded, np.cumsum(is_coded), np.cumsum(~is_coded)) - 1
+        coded = [one for one in coding if one is not None]
+        table = _Table(
+            path=path,
+            names=list(by_name),
+            numbers=list(by_name.values()),
+            coding=coding,
+            place=place.tolist(),
+            is_coded=is_coded,
+            steps=np.array([[one.steps] for one in coded]).reshape(-1, 1),
+            shift=np.array([[one.shift] for one in coded]).reshape(-1, 1),
+        )
         table.unfinished.unlink(missing_ok=True)
         self._tables[message] = table
         return table
@@ -193,43 +210,38 @@ class MessageTables:
             return
         block = _joined(table.waiting)
         table.waiting, table.waiting_rows = [], 0
-        missing = None if block.is_full else np.isnan(block.values)
         for column, numbers in enumerate(table.numbers):
-            count = len(block) - (0 if missing is None else int(missing[column].sum()))
+            count = len(block) - (0 if block.missing is None else int(block.missing[column].sum()))
             self.values += count
             if count:
                 self._seen.update(numbers)
         if self.path.suffix != ".parquet":
             self._append_text(table, block)
             return
-        pages: list[Page] = [Plain(block.t_us), Coded(block.bus), Coded(block.source)]
-        if not self.book.codebook.matches_pgn:
-            pages.pop()
-        for column, numbers in enumerate(table.numbers):
-            valid = None
-            if missing is not None and missing[column].any():
-                valid = ~missing[column]
-            pages += self._pages(block.values[column], valid, numbers)
+        pages: list[Page] = [Plain(block.t_us), Coded(block.bus)]
+        if self.book.codebook.matches_pgn:
+            pages.append(Coded(block.source))
+        for column in range(len(table.names)):
+            pages += self._pages(table, block, column)
         table.pages = table.pages or [[] for _ in pages]
         for kept, page in zip(table.pages, pages, strict=True):
             kept.append(page)
         table.rows += len(block)
         self._buffered += len(block) * len(pages)
 
-    def _pages(
-        self, values: NDArray[np.float64], valid: NDArray[np.bool_] | None, numbers: list[int]
-    ) -> list[Page]:
+    def _pages(self, table: _Table, block: Block, column: int) -> list[Page]:
         """A signal's values and, where they have names, those."""
-        coding = self._codings.get(numbers[0]) if len(numbers) == 1 else None
+        valid = None
+        if block.missing is not None and block.missing[column].any():
+            valid = ~block.missing[column]
+        coding, place = table.coding[column], table.place[column]
         if coding is None:
-            names = _names_of(self.book, numbers)
+            values = block.plain[place]
+            names = _names_of(self.book, table.numbers[column])
             pages: list[Page] = [Plain(values, valid)]
             return [*pages, _named(values, names)] if names else pages
-        if valid is None:
-            codes = _codes(values, coding)
-        else:
-            codes = _codes(np.where(valid, values, coding.first), coding)
-        pages = [Coded(codes, valid)]
+        codes = block.coded[place]
+        pages = [Coded(codes.astype(np.uint8) if len(coding.listed) <= _BYTE else codes, valid)]
         if coding.texts:
             text = coding.text_of[codes]
             has_text = text >= 0 if valid is None else (text >= 0) & valid
@@ -251,8 +263,7 @@ class MessageTables:
         if self.book.codebook.matches_pgn:
             own.append(Chunk(table.pages[2], np.arange(_BYTE, dtype=np.int32)))
         chunks, place = own, len(own)
-        for numbers in table.numbers:
-            coding = self._codings.get(numbers[0]) if len(numbers) == 1 else None
+        for coding, numbers in zip(table.coding, table.numbers, strict=True):
             chunks.append(_chunk(table.pages[place], coding, table.rows))
             place += 1
             texts = coding.texts if coding is not None else tuple(_texts_of(self.book, numbers))
@@ -281,7 +292,7 @@ class MessageTables:
         if self.book.codebook.matches_pgn:
             columns["source"] = pl.Series(block.source)
         for column, (name, numbers) in enumerate(zip(table.names, table.numbers, strict=True)):
-            values = pl.Series(np.ascontiguousarray(block.values[column])).fill_nan(None)
+            values = pl.Series(np.ascontiguousarray(block.plain[column])).fill_nan(None)
             columns[name] = values
             names = _names_of(self.book, numbers)
             if names:
@@ -297,7 +308,7 @@ class MessageTables:
 def _block(table: _Table, batch: FrameBatch, of_message: Sequence[Series], *, is_full: bool) -> Block:
     """The series of one message side by side; frames that lack some have NaN there."""
     only = of_message[0]
-    if len(of_message) == 1 and len(only.number) == table.signals == len(table.numbers):
+    if len(of_message) == 1 and len(only.number) == sum(map(len, table.numbers)) == len(table.names):
         frame, values = only.frame, only.value  # numbers rise in both
     else:
         frame = np.unique(np.concatenate([series.frame for series in of_message]))
@@ -308,19 +319,40 @@ def _block(table: _Table, batch: FrameBatch, of_message: Sequence[Series], *, is
             for row, number in enumerate(series.number.tolist()):
                 values[column_of[number], place] = series.value[row]
         is_full = False
-    source = (batch.can_id[frame] & np.uint32(0xFF)).astype(np.uint8)
-    return Block(batch.t_us[frame], batch.bus[frame], source, values, is_full)
+    missing = None if is_full else np.isnan(values)
+    every = bool(table.is_coded.all())
+    places = (values if every else values[table.is_coded]) * table.steps
+    places += table.shift
+    if missing is not None:
+        places[missing if every else missing[table.is_coded]] = 0.0
+    return Block(
+        t_us=batch.t_us[frame],
+        bus=batch.bus[frame],
+        source=(batch.can_id[frame] & np.uint32(0xFF)).astype(np.uint8),
+        coded=places.astype(np.uint16),
+        plain=values[~table.is_coded],
+        missing=missing,
+    )
 
 
 def _joined(blocks: Sequence[Block]) -> Block:
     if len(blocks) == 1:
         return blocks[0]
+    missing = None
+    if any(block.missing is not None for block in blocks):
+        shape = len(blocks[0].coded) + len(blocks[0].plain)
+        parts = [
+            np.zeros((shape, len(block)), np.bool_) if block.missing is None else block.missing
+            for block in blocks
+        ]
+        missing = np.concatenate(parts, axis=1)
     return Block(
         t_us=np.concatenate([block.t_us for block in blocks]),
         bus=np.concatenate([block.bus for block in blocks]),
         source=np.concatenate([block.source for block in blocks]),
-        values=np.concatenate([block.values for block in blocks], axis=1),
-        is_full=all(block.is_full for block in blocks),
+        coded=np.concatenate([block.coded for block in blocks], axis=1),
+        plain=np.concatenate([block.plain for block in blocks], axis=1),
+        missing=missing,
     )
 
 

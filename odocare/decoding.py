@@ -15,6 +15,7 @@ from decoders.recording import FaultLists, Recording, Tally
 from decoders.signal_files import database
 from decoders.verbatim import FileBook, Options
 from odocare import capture_file, wiring
+from odocare.ahead import ahead
 from odocare.capture_file import Advance, CaptureError
 from vehicle.day import at_of
 from vehicle.errors import DecodeError
@@ -136,7 +137,7 @@ def _portions(
 ) -> "Iterator[Portion]":
     for path, read in zip(captures, files, strict=True):
         try:
-            for batch in _together(capture_file.batches(path, read.findings, advance)):
+            for batch in ahead(_together(capture_file.batches(path, read.findings, advance))):
                 read.frames += len(batch)
                 yield from recording.decode(batch)
         except DecodeError as error:

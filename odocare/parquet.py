@@ -122,8 +122,7 @@ class ParquetFile:
 
     def close(self) -> None:
         """Write the footer."""
-        schema: list[Struct] = [{4: "schema", 5: len(self.columns)}]
-        schema += [dict(sorted({**_TYPES[one.kind], 4: one.name}.items())) for one in self.columns]
+        schema: list[Struct | Encoded] = [{4: "schema", 5: len(self.columns)}, *map(_in_schema, self.columns)]
         about: list[Struct] = [{1: name, 2: text} for name, text in self.about.items()]
         footer = thrift.encode({1: 1, 2: schema, 3: I64(self.rows), 4: self._groups, 5: about, 6: "odocare"})
         head = _MAGIC if self._size == 0 else b""
@@ -169,6 +168,11 @@ def _list_head(size: int, listed: int) -> bytes:
 
 
 @lru_cache(maxsize=4096)
+def _in_schema(column: Column) -> Encoded:
+    return Encoded(thrift.encode(dict(sorted({**_TYPES[column.kind], 4: column.name}.items()))))
+
+
+@lru_cache(maxsize=4096)
 def _column_head(column: Column, *, is_coded: bool) -> bytes:
     """Fields 1 to 4: type, encodings, name, no compression; the structure goes on."""
     encodings = [_PLAIN, _RLE, _RLE_DICTIONARY] if is_coded else [_PLAIN, _RLE]
@@ -201,7 +205,7 @@ def _values(page: Page, width: int) -> bytes:
     codes = page.codes if page.valid is None else page.codes[page.valid]
     if len(codes) == 0:
         return bytes([width])
-    if (codes == codes[0]).all():
+    if codes[0] == codes[-1] == codes[len(codes) // 2] and (codes == codes[0]).all():
         one = int(codes[0]).to_bytes(-(-width // 8), "little")
         return bytes([width]) + thrift.varint(len(codes) << 1) + one
     groups = -(-len(codes) // _GROUP)

@@ -40,6 +40,12 @@ def encode(struct: Struct) -> bytes:
 
 def varint(number: int) -> bytes:
     """A number from 0, seven bits in a byte, the least first."""
+    if number <= 0x7F:
+        return bytes((number,))
+    if number <= 0x3FFF:
+        return bytes((number & 0x7F | 0x80, number >> 7))
+    if number <= 0x1F_FFFF:
+        return bytes((number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14))
     found = bytearray()
     _write_varint(number, found)
     return bytes(found)

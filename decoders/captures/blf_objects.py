@@ -212,6 +212,11 @@ def _gather(
     """Records of `size` bytes at these places."""
     names, formats, offsets = zip(*fields, strict=True)
     kind = np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": size})
+    if len(start) > 1:
+        step = int(start[1] - start[0])
+        if (start[1:] - start[:-1] == step).all():
+            found: NDArray[Any] = np.ndarray((len(start),), kind, padded, int(start[0]), (step,))
+            return found
     windows: NDArray[Any] = np.ndarray(
         (max(len(padded) - size + 1, 0),), np.dtype((np.void, size)), padded, strides=(1,)
     )
@@ -241,14 +246,16 @@ def _chain(
     """Of the places where an object may begin those where one does; the end; the places where none did."""
     length = _gather(padded, candidate, [("size", "<u4", 8)], BASE_BYTES)["size"].astype(np.int64)
     end = candidate + np.maximum(length, BASE_BYTES)
-    following = np.searchsorted(candidate, end)
     n = len(candidate)
-    gap = np.append(candidate, size + _FILLING)[following] - end
     whole = end <= size
-    is_simple = (following == np.arange(1, n + 1)) & (gap <= _FILLING) & whole
-    if n and candidate[0] == 0 and is_simple[:-1].all() and (is_simple[-1] or not whole[-1]):
-        kept = n if whole[-1] else n - 1
-        return candidate[:kept], int(end[kept - 1]) if kept else 0, []
+    gap = candidate[1:] - end[:-1]
+    if n and candidate[0] == 0 and whole[:-1].all() and ((gap >= 0) & (gap <= _FILLING)).all():
+        last = int(end[-1])
+        if not whole[-1]:
+            return candidate[:-1], int(end[-2]) if n > 1 else 0, []
+        if size - last <= BASE_BYTES + _FILLING:
+            return candidate, last, []
+    following = np.searchsorted(candidate, end)
     return _walk(candidate.tolist(), end.tolist(), following.tolist(), size)
 
 
