@@ -71,6 +71,18 @@ def content(message: PacketMessage, extension: Extension | None) -> Content:
     return found
 
 
+def described(body: bytes) -> str:
+    """One packet in a sentence, as far as it can be read without an extension. Raises `DecodeError`."""
+    packet = packets.parse(body)
+    told = messages.decode(packet)
+    units = ""
+    if isinstance(told, Report):
+        units = ", units " + " ".join(f"{one.number:02X}" for one in told.entries)
+    at_us = getattr(told, "at_us", None)
+    moment = "" if at_us is None else f", at_us {at_us}"
+    return f"GB/T 32960.3-{packet.edition.year}, command {packet.command:02X}{moment}{units}"
+
+
 def _envelope(packet: Packet, key: LedgerKey, vin: Vin) -> Envelope:
     return Envelope(
         vin=vin,

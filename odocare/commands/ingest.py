@@ -213,10 +213,12 @@ def _cells(one: "Reject") -> tuple[str, ...]:
 def _attempt(original: "Original") -> str:
     """How far this version can read a body."""
     from decoders import envelope
-    from ingest import topic
+    from ingest import packets, topic
     from vehicle.errors import DecodeError
 
     try:
+        if topic.kind_of(original.topic) == packets.PacketMessage.kind:
+            return packets.described(original.body)
         message = envelope.decode(topic.kind_of(original.topic), original.body)
     except DecodeError as error:
         return f"{error.reason}: {error}"

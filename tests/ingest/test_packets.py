@@ -10,6 +10,7 @@ from decoders.gbt32960 import report, signals
 from decoders.gbt32960.words import Command
 from ingest import pipeline
 from ingest.delivery import Delivery, Fate
+from ingest.packets import described
 from ingest.pipeline import Line
 from ingest.replay import Outcome, replay
 from store import rejects
@@ -29,6 +30,7 @@ from tests.ingest.gbt_packets import (
 )
 from tests.ingest.senders import KNOWN_US, LATITUDE, SECOND_US, T0_US, contents, shuffled, vin
 from vehicle.day import at_of, us_of
+from vehicle.errors import EncryptedError
 
 A, B = vin(1), vin(2)
 IN_2026 = us_of(at_of(1_790_000_000_000_000))
@@ -231,6 +233,13 @@ async def test_a_refused_packet_is_replayed_once_its_model_is_known(conn: Connec
     assert (await replay(conn, kept, line)).outcome is Outcome.STORED
     assert (await replay(conn, kept, line)).outcome is Outcome.DOUBLED
     assert len((await contents(conn, "raw_packet"))["raw_packet"]) == 1
+
+
+def test_a_packet_is_described_for_whoever_looks_at_a_refusal() -> None:
+    assert described(alarming(A, T0_US)) == f"GB/T 32960.3-2016, command 02, at_us {T0_US}, units 07"
+    assert described(plain(Command.HEARTBEAT, A)) == "GB/T 32960.3-2016, command 07"
+    with pytest.raises(EncryptedError):
+        described(files.read("2025-encrypted").data)
 
 
 async def test_a_day_is_the_vehicles_and_a_packets_time_is_beijings(conn: Connection, line: Line) -> None:
