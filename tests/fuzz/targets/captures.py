@@ -102,7 +102,7 @@ def _counts(findings: Findings) -> tuple[object, ...]:
 
 
 def _marks(batch: FrameBatch, findings: Findings) -> Collection[Mark]:
-    texts = [one.what.split(",")[0][:40].rstrip("0123456789") for one in findings.problems]
+    texts = [" ".join(one.what.split()[:3]).strip("0123456789") for one in findings.problems]
     frames = [("length", size) for size in set(batch.length.tolist())]
     found = min(len(batch), 5), bool(findings.error_frames_n), bool(findings.remote_frames_n)
     return [*texts, *frames, found, ("cut off", findings.cut_off is None), ("wide", batch.data.shape[1])]
