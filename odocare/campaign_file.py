@@ -48,7 +48,7 @@ def read_toml(text: str, *, where: str) -> tuple[dict[str, Any], VinList]:
     """Fields and VINs of a campaign's TOML. Raises `ImportFileError`."""
     try:
         fields = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # numbers of any length, lists of any depth
         raise ImportFileError(f"{where}: {error}") from error
     vins = fields.pop("vins", None)
     if not isinstance(vins, list):
@@ -59,7 +59,10 @@ def read_toml(text: str, *, where: str) -> tuple[dict[str, Any], VinList]:
 def read_csv(text: str, *, where: str) -> VinList:
     """The VINs of a CSV with a header that has a column `vin`. Raises `ImportFileError`."""
     rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
-    names = [(name or "").strip().lower() for name in rows.fieldnames or ()]
+    try:
+        names = [(name or "").strip().lower() for name in rows.fieldnames or ()]
+    except csv.Error as error:
+        raise ImportFileError(f"{where}, line {rows.line_num}: {error}") from error
     if len(names) == 1 and (word := separated_otherwise(names[0])):
         raise ImportFileError(f"{where}: columns must be separated by commas, found {word}")
     if names.count(COLUMN) != 1:
@@ -95,6 +98,11 @@ def campaign(fields: Mapping[str, Any], known: Campaign | None, *, where: str) -
     given = {name: value for name, value in fields.items() if value is not None}
     problems = [f"unknown field {name!r}" for name in sorted(given.keys() - FIELDS)]
     problems += [f"{name} must be {kind}, got {given[name]!r}" for name, kind in _mistyped(given)]
+    problems += [
+        f"{name} must be a text without zero bytes, got {text!r}"
+        for name, text in given.items()
+        if isinstance(text, str) and "\0" in text
+    ]
     if not given.get("id"):
         problems.append("id is missing")
     elif known is None:

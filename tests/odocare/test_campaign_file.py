@@ -70,6 +70,7 @@ def test_what_is_not_given_again_is_kept() -> None:
         ({"id": "R", "opened_on": "2026-01-01"}, "opened_on must be a date"),
         ({"id": "R", "do_not_drive": 1}, "do_not_drive must be true or false"),
         ({"id": "R", "park_it": True}, "unknown field 'park_it'"),
+        ({"id": "R\0"}, "id must be a text without zero bytes, got 'R\\x00'"),
     ],
 )
 def test_fields_that_cannot_be_used_are_named(fields: dict[str, object], message: str) -> None:
@@ -79,7 +80,14 @@ def test_fields_that_cannot_be_used_are_named(fields: dict[str, object], message
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("vins = 3", "list of VINs"), ("id = ", "Invalid value"), ("", "list")]
+    ("text", "message"),
+    [
+        ("vins = 3", "list of VINs"),
+        ("id = ", "Invalid value"),
+        ("", "list"),
+        ("vins = " + "[" * 5000, "recall.toml: maximum recursion"),
+        ("vins = [" + "9" * 5000 + "]", "recall.toml: .*5000 digits"),
+    ],
 )
 def test_a_toml_that_is_none_is_refused(text: str, message: str) -> None:
     with pytest.raises(ImportFileError, match=message):
@@ -89,6 +97,12 @@ def test_a_toml_that_is_none_is_refused(text: str, message: str) -> None:
 @pytest.mark.parametrize("text", ["", "chassis\nLDEMA1B25PH000001\n", "vin,vin\na,b\n"])
 def test_a_csv_without_exactly_one_column_of_vins_is_refused(text: str) -> None:
     with pytest.raises(ImportFileError, match="one column 'vin'"):
+        read_csv(text, where="list.csv")
+
+
+@pytest.mark.parametrize("text", ['"vin\nLDEMA1B25PH000001\n', '"vin" x\n', 'vin\n"LDEMA1B25PH000001\n'])
+def test_a_csv_with_a_broken_quote_is_refused_with_its_line(text: str) -> None:
+    with pytest.raises(ImportFileError, match=r"list\.csv, line \d: "):
         read_csv(text, where="list.csv")
 
 
