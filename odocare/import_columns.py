@@ -37,6 +37,8 @@ class CellError(ValueError):
 Read = Callable[[str], Any]
 MOST_KM: Final = 5_000_000.0
 MOST_D: Final = 36_500
+FIRST_YEAR, LAST_YEAR = 1950, 2099
+"""Of dates: those of cars on the road, and contracts about them, lie between (invented)."""
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?")
 _DATE: Final = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
@@ -115,14 +117,23 @@ def moment(cell: str) -> datetime:
         at = datetime.fromisoformat(cell.replace("/", "-"))
     except ValueError:
         raise CellError("a date or a time such as 2026-03-01 14:30 or 2026-03-01T14:30:00+08:00") from None
+    _require_year(at.year)
     return at if at.tzinfo is None else at.astimezone(UTC)
 
 
 def _date(match: re.Match[str]) -> date:
     try:
-        return date(int(match[1]), int(match[2]), int(match[3]))
+        found = date(int(match[1]), int(match[2]), int(match[3]))
     except ValueError:
         raise CellError("a date of the calendar") from None
+    _require_year(found.year)
+    return found
+
+
+def _require_year(year: int) -> None:
+    """PostgreSQL stores moments before year 1 in UTC, which Python cannot read back."""
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        raise CellError(f"a date from {FIRST_YEAR} to {LAST_YEAR}")
 
 
 def kilometres(cell: str) -> float:

@@ -321,11 +321,25 @@ def test_any_cells_are_read_or_refused_never_worse(kind: Kind, cells: list[str])
 
 
 @settings(max_examples=100)
-@given(st.datetimes(), st.sampled_from(["-", "/"]))
+@given(st.datetimes(datetime(1950, 1, 2), datetime(2099, 12, 30)), st.sampled_from(["-", "/"]))  # noqa: DTZ001
 def test_dates_and_times_are_read_as_they_were_written(at: datetime, separator: str) -> None:
     written = at.replace(microsecond=0).isoformat(sep=" ").replace("-", separator)
     assert import_columns.moment(written) == at.replace(microsecond=0)
     assert import_columns.day(written[:10]) == at.date()
+
+
+@pytest.mark.parametrize(
+    "cell", ["0001-01-01", "1949-12-31", "2100-01-01", "0001-01-01T00:00+08:00", "9999-12-31T23:59:59-08:00"]
+)
+async def test_a_date_that_no_car_has_is_refused(bring: Import, conn: Connection, cell: str) -> None:
+    """PostgreSQL keeps what Python cannot read back, and then nothing more is said of the vehicle."""
+    await bring(Kind.VEHICLES, "vin,model", f"{VIN},Odo City")
+    report = await bring(Kind.VISITS, "vin,visited_at,repair_order", f"{VIN},{cell},R1")
+    told = f"line 2, column visited_at: expected a date from 1950 to 2099, came {cell!r}"
+    assert [str(problem) for problem in report.problems] == [told]
+    report = await bring(Kind.VEHICLES, "vin,model,built_on", f"{VIN},Odo City,{cell[:10]}")
+    assert [problem.expected for problem in report.problems] == ["a date from 1950 to 2099"]
+    assert await rows(conn, "select count(*) from service_visit") == [(0,)]
 
 
 @pytest.mark.parametrize("cell", ["2026-13-01", "46000", "01.02.2026", "2026-02-30", "gestern"])
