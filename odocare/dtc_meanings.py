@@ -40,9 +40,12 @@ def table_when_there(database_url: str) -> DtcTable:
 
 async def rate_anew(conn: Connection) -> int:
     """Give open faults the severity and family that are in force now; how many vehicles are touched by it."""
-    records = await dtc_meanings.read(conn)
-    in_force = dtc_csv.laid_over(shipped(), [record.cells for record in records])
     rated = await dtc_meanings.rated(conn)
+    if not rated:
+        return 0
+    codes = {spelling for dtc, _, _ in rated for spelling in dtc_csv.spellings(dtc)}
+    records = await dtc_meanings.read_of(conn, codes)
+    in_force = dtc_csv.laid_over(shipped(), [record.cells for record in records])
     found = [(dtc, in_force.lookup(dtc), severity, family) for dtc, severity, family in rated]
     other = {
         dtc: meaning

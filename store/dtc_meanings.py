@@ -45,15 +45,21 @@ READ: Final = """
 """
 
 
-async def read(conn: Connection) -> list[DtcRecord]:
-    """All that makers have said."""
+READ_OF: Final = """
+    select code, standard, severity::text, zh, en, family, drivability, advice_zh, advice_en
+    from dtc_meaning where code = any(%(codes)s) order by code
+"""
+
+
+async def read_of(conn: Connection, codes: Collection[str]) -> list[DtcRecord]:
+    """What makers have said of some codes."""
     async with conn.cursor(row_factory=class_row(DtcRecord)) as cur:
-        await cur.execute(READ)
+        await cur.execute(READ_OF, {"codes": sorted(codes)})
         return await cur.fetchall()
 
 
 def read_at_start(database_url: str) -> list[DtcRecord]:
-    """The same without a loop; none where the schema is older, which is refused elsewhere."""
+    """All that makers have said, without a loop; none where the schema is older: refused elsewhere."""
     with psycopg.connect(database_url, connect_timeout=_CONNECT_TIMEOUT_S) as conn:
         try:
             with conn.cursor(row_factory=class_row(DtcRecord)) as cur:

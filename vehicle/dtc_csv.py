@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Final
 
-from vehicle.dtc import DtcStandard
+from vehicle.dtc import Dtc, DtcStandard
 from vehicle.dtc_table import Drivability, DtcMeaning, DtcTable, Key
 from vehicle.errors import CatalogueError
 from vehicle.trigger import Severity
@@ -135,6 +135,17 @@ def is_spelled(code: str, standard: DtcStandard) -> bool:
         return _J2012.fullmatch(code) is not None
     shape = _J1939.fullmatch(code)
     return shape is not None and int(shape[1]) <= _LAST_SPN and int(shape[2]) <= _LAST_FMI
+
+
+def spellings(dtc: Dtc) -> set[str]:
+    """As what a code can stand in a maker's list: itself, with its failure type, or by SPN and FMI."""
+    code = dtc.code.upper()
+    found = {code}
+    if dtc.ftb is not None:
+        found.add(f"{code}-{dtc.ftb:02X}")
+    if dtc.spn is not None and dtc.fmi is not None:
+        found.add(f"SPN {dtc.spn} FMI {dtc.fmi}")
+    return found
 
 
 def _key(cells: Mapping[str, str]) -> Key:

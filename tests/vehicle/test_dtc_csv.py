@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vehicle.dtc import Dtc, DtcStandard
-from vehicle.dtc_csv import Overlay, RowProblem, overlay
+from vehicle.dtc_csv import Overlay, RowProblem, laid_over, overlay, spellings
 from vehicle.dtc_table import Drivability, DtcTable
 from vehicle.errors import CatalogueError
 from vehicle.trigger import Severity
@@ -144,3 +144,21 @@ def test_any_text_behind_the_header_gives_rows_problems_or_a_refusal(text: str) 
         found = load(text)
         assert found.taken == len(found.table.by_key) - (found.table.by_key.keys() == BASE.by_key.keys())
         assert all(isinstance(one, RowProblem) and one.line > 1 for one in found.problems)
+
+
+CODES = ("P0301", "P0301-11", "P0301-00", "P0420", "SPN 100 FMI 1", "SPN 100 FMI 2", "ALARM 03")
+
+
+@given(
+    st.lists(st.sampled_from(CODES), unique=True),
+    st.sampled_from(CODES[:1] + CODES[3:]),
+    st.sampled_from([None, 0, 0x11]),
+)
+def test_what_a_code_can_be_spelled_as_is_all_that_its_meaning_needs(
+    said: list[str], code: str, ftb: int | None
+) -> None:
+    rows = [{"code": one, "severity": "stop", "zh": one, "en": one} for one in said]
+    spn, fmi = (100, int(code[-1])) if code.startswith("SPN") else (None, None)
+    dtc = Dtc(DtcStandard.UDS if spn is None else DtcStandard.J1939, "", code, ftb, spn, fmi)
+    few = [row for row in rows if row["code"] in spellings(dtc)]
+    assert laid_over(DtcTable({}), few).lookup(dtc) == laid_over(DtcTable({}), rows).lookup(dtc)
