@@ -41,14 +41,29 @@ def decoding(settings: Settings) -> "Kernel | None":
         try:
             return kernel.load(file.read_bytes())
         except FileNotFoundError:
-            _tell("compiling the decoder for this processor, once", file=str(file))
+            event, why = "compiling the decoder for this processor, once", {"file": str(file)}
         except KernelError as error:
-            _tell("compiling the decoder for this processor again", why=str(error))
+            event, why = "compiling the decoder for this processor again", {"why": str(error)}
+        _require_room(file.parent)
+        _tell(event, **why)
         _compile(file)
         return kernel.load(file.read_bytes())
     except (KernelError, OSError, ImportError) as error:
         _tell("decoding without the compiled kernel", why=str(error))
         return None
+
+
+def _require_room(folder: Path) -> None:
+    """What cannot be kept would be compiled at each start. Raises `KernelError`."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        what = (
+            f"machine code cannot be kept in {folder}: {error.strerror}; ODOCARE_CACHE names another folder"
+        )
+        raise KernelError(what) from error
 
 
 def _tell(event: str, **facts: str) -> None:
@@ -98,7 +113,6 @@ def _fill(file: Path) -> None:
     from decoders.machine.building import build
 
     code = build()
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as whole:  # mode 0600
         whole.write(code)
     Path(whole.name).replace(file)

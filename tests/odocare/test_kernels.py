@@ -47,3 +47,11 @@ def test_what_cannot_be_compiled_is_told_and_numpy_decodes(
     (tmp_path / "numba").write_text("a file where a folder should be", encoding="utf-8")
     assert kernels.decoding(Settings(cache=tmp_path)) is None
     assert "decoding without the compiled kernel" in capsys.readouterr().err
+
+
+def test_where_nothing_can_be_kept_nothing_is_compiled(capsys: pytest.CaptureFixture[str]) -> None:
+    """A home that may only be read: each start would compile for some ten seconds, for nothing."""
+    assert kernels.decoding(Settings(cache=Path("/proc/none"))) is None
+    told = capsys.readouterr().err
+    assert "machine code cannot be kept in /proc/none/numba" in told
+    assert "compiling" not in told
