@@ -48,9 +48,11 @@ class Broker:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: bool = False
+    trust: ssl.SSLContext | None = field(default=None, repr=False, compare=False)
+    """Whom to trust over TLS and what to show; None: the system's authorities, and nothing."""
 
     @classmethod
-    def parse(cls, url: str) -> "Broker":
+    def parse(cls, url: str, trust: ssl.SSLContext | None = None) -> "Broker":
         """Read `mqtt[s]://[user[:password]@]host[:port]`. Raises `SettingsError`."""
         parts = urlsplit(url)
         if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
@@ -62,6 +64,7 @@ class Broker:
             username=None if parts.username is None else unquote(parts.username),
             password=None if parts.password is None else unquote(parts.password),
             tls=tls,
+            trust=trust,
         )
 
 
@@ -133,7 +136,7 @@ class Door:
         self._client = client
         try:
             async with asyncio.timeout(_ANSWER_S):
-                session_present = await self._connect(client)
+                session_present = await self._connect(client, lost)
                 await self._subscribe(client)
             self._note(connected=True)
             if not session_present and not is_first:
@@ -166,12 +169,22 @@ class Door:
         client.on_disconnect = lambda *_: lost.set()
         return client
 
-    async def _connect(self, client: gmqtt.Client) -> bool:
-        """Whether the broker still knew our session."""
+    async def _connect(self, client: gmqtt.Client, lost: asyncio.Event) -> bool:
+        """Whether the broker still knew our session. Raises `_RefusedError` where it hangs up."""
         answered: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         client.on_connect = lambda _client, session_present, *_: answered.set_result(session_present)
-        context = ssl.create_default_context() if self._broker.tls else False
-        await client.connect(self._broker.host, self._broker.port, ssl=context)
+        trust = (self._broker.trust or ssl.create_default_context()) if self._broker.tls else False
+        connecting = asyncio.ensure_future(client.connect(self._broker.host, self._broker.port, ssl=trust))
+        losing = asyncio.ensure_future(lost.wait())
+        try:
+            await asyncio.wait({connecting, losing}, return_when=asyncio.FIRST_COMPLETED)
+            if not connecting.done():  # over TLS, that is how it turns a certificate away
+                why = ": is our certificate in force?" if self._broker.tls else ""
+                raise _RefusedError(f"the broker hung up before it let us in{why}")
+            await connecting
+        finally:
+            connecting.cancel()
+            losing.cancel()
         return bool(await answered)
 
     async def _subscribe(self, client: gmqtt.Client) -> None:
@@ -205,7 +218,7 @@ class Door:
 
 
 class _RefusedError(Exception):
-    """The broker does not let us subscribe."""
+    """The broker does not let us in, or not subscribe."""
 
 
 def _transport(client: gmqtt.Client) -> asyncio.Transport | None:

@@ -19,7 +19,7 @@ from ingest.mqtt import Broker
 from ingest.pipeline import Line
 from ingest.replay import Replayed
 from ingest.run import Options
-from odocare import dtc_meanings, kernels, wiring
+from odocare import broker_tls, dtc_meanings, kernels, wiring
 from odocare.settings import Settings
 from store import rejects
 from store.pool import Connection
@@ -57,7 +57,7 @@ def options(settings: Settings, client_id: str, gbt32960_port: int | None = None
     """Where to listen and to write. Raises `SettingsError`."""
     return Options(
         database_url=wiring.database_url(settings),
-        broker=Broker.parse(wiring.mqtt_url(settings)),
+        broker=Broker.parse(url := wiring.mqtt_url(settings), broker_tls.incoming(settings, url)),
         client_id=client_id,
         gbt32960=None if gbt32960_port is None else _listener(settings, gbt32960_port),
     )

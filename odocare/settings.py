@@ -21,6 +21,15 @@ class Settings(BaseSettings):
     simulator_mqtt_url: SecretStr | None = Field(
         default=None, description="the same broker for the development-only identity of test fleets"
     )
+    mqtt_ca: Path | None = Field(
+        default=None, description="PEM: whom to trust over mqtts://; default: the system's authorities"
+    )
+    mqtt_certificate: Path | None = Field(
+        default=None, description="PEM chain that is shown to the broker over mqtts://, instead of a password"
+    )
+    mqtt_key: Path | None = Field(
+        default=None, description="PEM key of that certificate, where it is not in the same file"
+    )
     fixtures: Path | None = Field(default=None, description="folder of real captures, for the demo and tests")
     site: str = Field(
         default="odocare.local", description="names this installation; part of every trigger's id"

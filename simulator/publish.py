@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import logging
 import os
+import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ WINDOW_BYTES: Final = 8 * 1024 * 1024
 CONNECT_TIMEOUT_S: Final = 10.0
 STALL_S: Final = 30.0
 """Without any acknowledgement for so long, the connection counts as lost."""
+HANG_UPS: Final = 3
+"""So often a broker may hang up before it lets the simulator in; once may be chance."""
 PACKET_OVERHEAD_BYTES: Final = 10
 """Fixed header, topic length, packet identifier and an empty property list, at most."""
 
@@ -81,9 +84,11 @@ class Broker:
     is_tls: bool
     user: str | None
     password: str | None
+    trust: ssl.SSLContext | None = field(default=None, repr=False, compare=False)
+    """Whom to trust over TLS and what to show; None: the system's authorities, and nothing."""
 
     @classmethod
-    def parse(cls, url: str) -> "Broker":
+    def parse(cls, url: str, trust: ssl.SSLContext | None = None) -> "Broker":
         """Read a URL. Raises `PublishError`; its text never repeats the password."""
         parts = urlsplit(url)
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
@@ -95,6 +100,7 @@ class Broker:
             is_tls=is_tls,
             user=unquote(parts.username) if parts.username else None,
             password=unquote(parts.password) if parts.password else None,
+            trust=trust,
         )
 
 
@@ -113,6 +119,10 @@ class _PacketIds(PersistentStorage):  # type: ignore[misc]  # gmqtt ships no typ
     def push_message(self, mid: int, raw_package: bytes) -> None:
         super().push_message(mid, raw_package)
         self.newest = mid
+
+
+class _HungUpError(OSError):
+    """The broker ended a connection before it let the simulator in."""
 
 
 class _Link:
@@ -140,9 +150,20 @@ class _Link:
         if self._broker.user is not None:
             self._client.set_auth_credentials(self._broker.user, self._broker.password)
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            await self._client.connect(
-                self._broker.host, self._broker.port, ssl=self._broker.is_tls, keepalive=30
+            trust = (self._broker.trust or ssl.create_default_context()) if self._broker.is_tls else False
+            connecting = asyncio.ensure_future(
+                self._client.connect(self._broker.host, self._broker.port, ssl=trust, keepalive=30)
             )
+            losing = asyncio.ensure_future(self.lost.wait())
+            try:
+                await asyncio.wait({connecting, losing}, return_when=asyncio.FIRST_COMPLETED)
+                if not connecting.done():  # over TLS, that is how it turns a certificate away
+                    why = ": is the certificate in force?" if self._broker.is_tls else ""
+                    raise _HungUpError(f"it hung up{why}")
+                await connecting
+            finally:
+                connecting.cancel()
+                losing.cancel()
 
     def publish(self, message: Outgoing) -> int:
         """Write one message; the packet identifier it got."""
@@ -175,9 +196,16 @@ class Publisher:
     `PublishError` once the broker has been away for `patience_s`.
     """
 
-    def __init__(self, url: str, *, client_id: str | None = None, patience_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        trust: ssl.SSLContext | None = None,
+        client_id: str | None = None,
+        patience_s: float = 60.0,
+    ) -> None:
         self.delivery = Delivery()
-        self._broker = Broker.parse(url)
+        self._broker = Broker.parse(url, trust)
         self._client_id = client_id or f"odocare-simulator-{os.getpid()}-{os.urandom(3).hex()}"
         self._patience_s = patience_s
         self._link: _Link | None = None
@@ -246,14 +274,20 @@ class Publisher:
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + self._patience_s
         pause_s = 0.1
+        hung_up_n = 0
         while True:
             link = _Link(self._broker, self._client_id, self._acknowledged)
             try:
                 await link.open()
             except MQTTConnectError as error:
                 raise PublishError(f"{self._where()} does not let the simulator in: {error}") from error
+            except ssl.SSLCertVerificationError as error:
+                raise PublishError(f"{self._where()} is not to be trusted: {error.verify_message}") from error
             except (OSError, TimeoutError) as error:
                 await link.close()
+                hung_up_n += isinstance(error, _HungUpError)
+                if hung_up_n == HANG_UPS:
+                    raise PublishError(f"{self._where()} does not let the simulator in: {error}") from error
                 if loop.time() + pause_s > deadline_s:
                     raise PublishError(f"{self._where()} cannot be reached: {error}") from error
                 await asyncio.sleep(pause_s)

@@ -251,6 +251,10 @@ class StackError(OdocareError):
     """A local server cannot be found, started or stopped."""
 
 
+class PkiError(OdocareError):
+    """A certificate or an authority that cannot be read, made or revoked as asked."""
+
+
 class MigrationError(OdocareError):
     """The schema in the database and the migration files disagree."""
 

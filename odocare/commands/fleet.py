@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:  # heavy
+    from odocare.broker_tls import Meeting
     from simulator.captures import Capture, Findings
     from simulator.history import Span
     from simulator.publish import Delivery
@@ -20,6 +21,9 @@ Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 BrokerUrl = Annotated[
     str | None,
     typer.Option("--broker", help="mqtt://user:password@host:port; default: settings, else the local stack"),
+]
+Tls = Annotated[
+    bool, typer.Option("--tls", help="through the local stack's door for vehicles, with a certificate")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="make every message and send none")]
 
@@ -50,6 +54,7 @@ def simulate(
         bool, typer.Option("--files-only", help="only write those files, make no message")
     ] = False,
     broker: BrokerUrl = None,
+    tls: Tls = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -63,7 +68,7 @@ def simulate(
     result["until"] = asked.until.isoformat()
     result |= _written(asked, master_data, write_capture)
     if not files_only:
-        sent = _send(asked, None if dry_run else broker or _local_broker())
+        sent = _send(asked, None if dry_run else _meeting(broker, "simulator" if tls else None))
         result |= _summary(sent)
     _print(result, as_json=as_json)
     _refuse_if(result.get("refused"))
@@ -85,6 +90,7 @@ def replay(
     ] = None,
     limit: Annotated[float | None, typer.Option(min=0.001, help="seconds of it to send")] = None,
     broker: BrokerUrl = None,
+    tls: Tls = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -99,7 +105,8 @@ def replay(
         recorded = recorded.first(limit)
     for problem in recorded.findings.problems:
         typer.echo(f"replay: {capture.name}, {problem.where}: {problem.what}; left out", err=True)
-    sent = _replay(recorded, journey, 0.0 if fast else speed, None if dry_run else broker or _local_broker())
+    meeting = None if dry_run else _meeting(broker, journey.vin if tls else None)
+    sent = _replay(recorded, journey, 0.0 if fast else speed, meeting)
     result = {"capture": capture.name, "ends_at_us": journey.ends_at_us, **_summary(sent)}
     _print(result | _left_out(recorded.findings), as_json=as_json)
     _refuse_if(result.get("refused"))
@@ -127,7 +134,7 @@ def _written(asked: "Span", master_data: Path | None, write_capture: Path | None
     return result
 
 
-def _send(asked: "Span", broker: str | None) -> "Sent":
+def _send(asked: "Span", broker: "Meeting | None") -> "Sent":
     """Make the fleet's messages, and send them where there is a broker."""
     import asyncio
 
@@ -141,14 +148,14 @@ def _send(asked: "Span", broker: str | None) -> "Sent":
         if broker is None:
             return make_all(messages, on_message)
 
-        async def run(url: str) -> "Sent":
-            async with Publisher(url) as publisher:
+        async def run(at: "Meeting") -> "Sent":
+            async with Publisher(at.url, trust=at.trust) as publisher:
                 return await send_all(messages, publisher, on_message)
 
         return asyncio.run(run(broker))
 
 
-def _replay(recorded: "Capture", journey: "Journey", speed: float, broker: str | None) -> "Sent":
+def _replay(recorded: "Capture", journey: "Journey", speed: float, broker: "Meeting | None") -> "Sent":
     """Send a capture, or only cut it into messages where there is no broker."""
     import asyncio
 
@@ -160,18 +167,25 @@ def _replay(recorded: "Capture", journey: "Journey", speed: float, broker: str |
         if broker is None:
             return make_all(chunks(recorded, journey), on_message)
 
-        async def run(url: str) -> "Sent":
-            async with Publisher(url) as publisher:
+        async def run(at: "Meeting") -> "Sent":
+            async with Publisher(at.url, trust=at.trust) as publisher:
                 return await replay(recorded, journey, publisher, speed=speed, on_frames=on_frames)
 
         return asyncio.run(run(broker))
 
 
-def _local_broker() -> str:
+def _meeting(broker: str | None, certificate: str | None) -> "Meeting":
+    """The broker that was asked for, else the local stack's; `certificate`: by that name, over TLS."""
+    from odocare import broker_tls
     from odocare.settings import Settings
     from odocare.wiring import simulator_mqtt_url
 
-    return simulator_mqtt_url(Settings())
+    settings = Settings()
+    if certificate is None:
+        return broker_tls.outgoing(settings, broker or simulator_mqtt_url(settings))
+    if broker is not None:
+        raise typer.BadParameter("--tls is for the local stack; over TLS elsewhere: --broker mqtts://…")
+    return broker_tls.of_vehicle(settings, certificate)
 
 
 def _moment_us(text: str | None) -> int:

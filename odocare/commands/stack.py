@@ -128,6 +128,7 @@ def _broker(settings: "Settings") -> str:
     """Whether the broker lets ingest in, in words."""
     from urllib.parse import unquote, urlsplit
 
+    from odocare import broker_tls
     from odocare.stack.broker import ACCEPTED, login
     from odocare.wiring import mqtt_url
     from vehicle.errors import OdocareError
@@ -136,11 +137,14 @@ def _broker(settings: "Settings") -> str:
         url = urlsplit(mqtt_url(settings))
     except OdocareError as error:
         return str(error)
-    where = f"{url.hostname}:{url.port or 1883}"
-    if url.scheme != "mqtt":
-        return f"{where} (not asked: {url.scheme})"
+    port = url.port or (8883 if url.scheme == "mqtts" else 1883)
+    where = f"{url.hostname}:{port}"
     user, password = (unquote(part) if part else None for part in (url.username, url.password))
-    code = login(url.hostname or "", url.port or 1883, user, password)
+    try:
+        trust = broker_tls.incoming(settings, mqtt_url(settings))
+    except OdocareError as error:
+        return f"{where} (not asked: {error})"
+    code = login(url.hostname or "", port, user, password, trust)
     if code == ACCEPTED:
         return f"{where} answers"
     return f"{where} does not answer" if code is None else f"{where} refuses {user or 'anonymous'} ({code})"

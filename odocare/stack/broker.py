@@ -1,14 +1,18 @@
-"""The private Mosquitto: configured from deploy/mosquitto, passwords and access list always on."""
+"""The private Mosquitto, configured from deploy/mosquitto: no way in without password or certificate."""
 
+import contextlib
+import os
 import signal
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Final
 
+from odocare.pki.folder import Trust
 from odocare.stack import process
 from odocare.stack.place import Account, last_lines
 from odocare.stack.servers import mosquitto_passwd
@@ -21,6 +25,27 @@ _TRIES: Final = 5
 _ANSWER_S: Final = 20
 _POLL_S: Final = 0.02
 _LOG_LIMIT_BYTES: Final = 16 << 20
+
+
+_BARRED: Final = "\n# Vehicles whose certificates are revoked.\n"
+"""What comes after it in the access list is written anew with every revocation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where a broker listens."""
+
+    services: int
+    vehicles: int
+    """Over TLS, certificates required."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the broker shows to vehicles, as PEM."""
+
+    certificate: str
+    key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +73,40 @@ class Broker:
         """The broker, if it runs."""
         return process.find("mosquitto", self.configuration)
 
-    def start(self, port: int, passwords: Mapping[str, str]) -> int:
-        """Start and wait until it lets ingest in; returns the port, another one where `port` is taken.
+    def start(self, ports: Ports, passwords: Mapping[str, str], identity: Identity, trust: Trust) -> Ports:
+        """Start and wait until it lets ingest in; returns the ports, others where these are taken.
 
         Raises `StackError` with the end of the log.
         """
         self._write_access(passwords)
+        self.account.write(self.folder / "server.pem", identity.certificate)
+        self.account.write(self.folder / "server.key", identity.key)
+        self._write_trust(self._granted(), trust)
         for _ in range(_TRIES):
-            if not process.is_free(port):
-                port = process.free_port()
-            self.account.write(self.configuration, self._text(port))
-            said = self._start_once(port, passwords[INGEST])
+            ports = Ports(
+                *(port if process.is_free(port) else process.free_port() for port in astuple(ports))
+            )
+            self.account.write(self.configuration, self._text(ports))
+            said = self._start_once(ports.services, passwords[INGEST])
             if said is None:
-                return port
+                return ports
             if "Address already in use" not in said:
                 raise StackError(f"Mosquitto did not start; {self.log} ends with{last_lines(said)}")
         raise StackError(f"Mosquitto found no free port in {_TRIES} tries")
+
+    def tell(self, trust: Trust) -> bool:
+        """Let the running broker know what was issued and revoked; False where none runs.
+
+        Certificates of the new list cannot connect any more, and what barred vehicles that are connected
+        send is refused, within a moment.
+        """
+        pid = self.pid()
+        if pid is None:
+            return False
+        access = self.account.must(["cat", self.folder / "access.acl"])
+        self._write_trust(access.partition(_BARRED)[0], trust)
+        os.kill(pid, signal.SIGHUP)
+        return True
 
     def stop(self) -> bool:
         """Stop it, if it runs; it writes its message store first. True where it ran."""
@@ -83,23 +126,36 @@ class Broker:
                 " and ODOCARE_MQTT_URL to use running servers"
             )
         self.account.must(["mkdir", "-p", self.folder], cwd=self.folder.parent)
-        access = (SHIPPED / "access.acl").read_text(encoding="utf-8")
-        self.account.write(self.folder / "access.acl", access + self.extra_access)
         clear = self.folder / "passwords.clear"
         self.account.write(clear, "".join(f"{user}:{word}\n" for user, word in passwords.items()))
         self.account.must([mosquitto_passwd(self.programs), "-U", clear])  # hashes in place
         clear.rename(self.folder / "passwords")
 
-    def _text(self, port: int) -> str:
-        rules = (SHIPPED / "rules.conf").read_text(encoding="utf-8")
+    def _granted(self) -> str:
+        return (SHIPPED / "access.acl").read_text(encoding="utf-8") + self.extra_access
+
+    def _write_trust(self, granted: str, trust: Trust) -> None:
+        barred = "".join(f"user {name}\ntopic deny #\n" for name in trust.barred)
+        self.account.write(self.folder / "access.acl", granted + _BARRED + barred)
+        self.account.write(self.folder / "ca.pem", trust.ca_pem)
+        self.account.write(self.folder / "crl.pem", trust.crl_pem)
+
+    def _text(self, ports: Ports) -> str:
+        text = (SHIPPED / "broker.conf").read_text(encoding="utf-8")
+        words = {
+            "PORT": ports.services,
+            "TLS_PORT": ports.vehicles,
+            "ADDRESS": process.LOOPBACK,
+            "TLS_ADDRESS": process.LOOPBACK,
+            "FOLDER": self.folder,
+            "DATA": self.folder,
+            "LOG": f"file {self.log}",
+        }
+        for word, value in words.items():
+            text = text.replace(f"@{word}@", str(value))
         return (
-            "# Written by `odocare up` at every start from deploy/mosquitto/rules.conf; changes are lost.\n"
-            f"listener {port} {process.LOOPBACK}\n"
-            f"password_file {self.folder}/passwords\n"
-            f"acl_file {self.folder}/access.acl\n"
-            f"persistence_location {self.folder}/\n"
-            f"log_dest file {self.log}\n"
-            f"{rules}"
+            "# Written by `odocare up` at every start from deploy/mosquitto/broker.conf; changes are lost.\n"
+            + text
         )
 
     def _start_once(self, port: int, password: str) -> str | None:
@@ -128,7 +184,9 @@ ACCEPTED: Final = 0
 """Return code of a CONNACK that lets the client in (MQTT 3.1.1, section 3.2.2.3)."""
 
 
-def login(host: str, port: int, user: str | None, password: str | None) -> int | None:
+def login(
+    host: str, port: int, user: str | None, password: str | None, tls: ssl.SSLContext | None = None
+) -> int | None:
     """The broker's return code to a CONNECT (MQTT 3.1.1, section 3.1); None where it does not answer."""
     flags = 0x02 | (0x80 if user else 0) | (0x40 if password else 0)  # clean session
     texts = ["", *(text for text in (user, password) if text)]  # an empty client id
@@ -136,7 +194,10 @@ def login(host: str, port: int, user: str | None, password: str | None) -> int |
     body = b"\x00\x04MQTT\x04" + bytes([flags]) + struct.pack(">H", 10) + payload
     length = bytes([len(body)]) if len(body) < 128 else bytes([len(body) & 127 | 128, len(body) >> 7])
     try:
-        with socket.create_connection((host, port), timeout=5) as connection:
+        with contextlib.ExitStack() as open_:
+            connection = open_.enter_context(socket.create_connection((host, port), timeout=5))
+            if tls is not None:
+                connection = open_.enter_context(tls.wrap_socket(connection, server_hostname=host))
             connection.sendall(b"\x10" + length + body)
             answer = connection.recv(4)
             connection.sendall(b"\xe0\x00")

@@ -4,10 +4,13 @@ import asyncio
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
+from odocare.pki.folder import PkiFolder
 from odocare.stack import process
-from odocare.stack.broker import Broker
+from odocare.stack.broker import Broker, Identity, Ports
 from odocare.stack.place import OUTSIDE, Place, find_place, locked
 from odocare.stack.postgres import Cluster, Size
 from odocare.stack.servers import Program, find_mosquitto, find_postgres
@@ -20,10 +23,13 @@ from odocare.stack.state import (
     State,
     forget_addresses,
     keep_state,
+    read_addresses,
     read_state,
     write_addresses,
     write_state,
 )
+
+PKI_NAME: Final = "odocare development CA"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +80,26 @@ def up(home: Path, wanted: Wanted, tell: Callable[[str], None]) -> Addresses:
             admin_database_url=state.database_url(SUPERUSER, SUPERUSER) if wanted.database else None,
             mqtt_url=state.mqtt_url(INGEST) if wanted.broker else None,
             simulator_mqtt_url=state.mqtt_url(SIMULATOR) if wanted.broker else None,
+            vehicle_mqtt_url=state.vehicle_mqtt_url
+            if wanted.broker and not process.is_free(state.mqtts_port)
+            else None,
         )
         write_addresses(place.home, addresses)
         return addresses
+
+
+def pki_folder(home: Path) -> PkiFolder:
+    """Where the development CA of `home` is, or would be."""
+    return PkiFolder(home.absolute() / "keys" / "pki")
+
+
+def tell_broker(home: Path) -> bool:
+    """Let the broker of `home` know what was issued and revoked; False where none runs."""
+    if not (home / "servers").is_dir() and not read_addresses(home):
+        return False
+    place = find_place(home)
+    with locked(place.home):
+        return _broker(place, Path(), "").tell(pki_folder(home).trust(datetime.now(UTC)))
 
 
 def down(home: Path, tell: Callable[[str], None]) -> list[str]:
@@ -155,9 +178,16 @@ def _start_mosquitto(
     running = broker.pid() is not None
     if not running:
         passwords = {user: state.passwords[user] for user in identities}
-        state = replace(state, mqtt_port=broker.start(state.mqtt_port, passwords))
+        pki, now = pki_folder(place.home), datetime.now(UTC)
+        if not pki.exists:
+            pki.make(name=PKI_NAME, now=now)
+            tell(f"a development CA for vehicles' certificates was made in {pki.root}")
+        identity = Identity(*pki.local_server([process.LOOPBACK], now=now))
+        ports = broker.start(Ports(state.mqtt_port, state.mqtts_port), passwords, identity, pki.trust(now))
+        state = replace(state, mqtt_port=ports.services, mqtts_port=ports.vehicles)
         write_state(place, state)
-    tell(_line("Mosquitto", program, state.mqtt_port, running=running))
+    door = "" if process.is_free(state.mqtts_port) else f", for vehicles {state.vehicle_mqtt_url}"
+    tell(_line("Mosquitto", program, state.mqtt_port, running=running) + door)
     return state
 
 

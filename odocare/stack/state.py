@@ -27,6 +27,8 @@ class State:
     postgres_port: int
     mqtt_port: int
     passwords: dict[str, str]
+    mqtts_port: int = 0
+    """0: not chosen yet; stacks of version 0.1 had none."""
 
     def with_ports(self, postgres_port: int, mqtt_port: int) -> Self:
         """The same, after a port had to change."""
@@ -40,6 +42,11 @@ class State:
         """Where `user` finds the broker."""
         return f"mqtt://{user}:{self.passwords[user]}@{LOOPBACK}:{self.mqtt_port}"
 
+    @property
+    def vehicle_mqtt_url(self) -> str:
+        """Where vehicles find the broker, with their certificates."""
+        return f"mqtts://{LOOPBACK}:{self.mqtts_port}"
+
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
@@ -50,6 +57,8 @@ class Addresses:
     """The superuser's, for backups and tests; the application never uses it."""
     mqtt_url: str | None
     simulator_mqtt_url: str | None
+    vehicle_mqtt_url: str | None = None
+    """Over TLS, for whoever has a certificate; holds no password."""
 
 
 def keep_state(place: Place, identities: Sequence[str]) -> State:
@@ -57,6 +66,7 @@ def keep_state(place: Place, identities: Sequence[str]) -> State:
     users = (SUPERUSER, OWNER, *identities)
     found = read_state(place)
     state = found or State(free_port(), free_port(), {})
+    state = replace(state, mqtts_port=state.mqtts_port or free_port())
     fresh = {user: secrets.token_urlsafe(24) for user in users if user not in state.passwords}
     state = replace(state, passwords=state.passwords | fresh)
     if state != found:
@@ -103,6 +113,7 @@ def read_addresses(home: Path) -> Addresses | None:
     path = home / _ADDRESSES
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
+        found.setdefault("vehicle_mqtt_url", None)  # written by version 0.1
         return Addresses(**{field.name: found[field.name] for field in fields(Addresses)})
     except FileNotFoundError:
         return None
