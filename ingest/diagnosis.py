@@ -44,7 +44,7 @@ async def store(
         by_ecu.setdefault(run.source, []).append(run)
     newest = await fault_reports.newest_reports(conn, by_ecu)
     for ecu, mine in by_ecu.items():
-        if ecu in newest and mine[0].order <= newest[ecu]:
+        if ecu in late or (ecu in newest and mine[0].order <= newest[ecu]):
             late[ecu] = min(mine[0].first_us, late.get(ecu, mine[0].first_us))
     known_us = int(batch.known_us.max())
     await fault_reports.drop_reports(conn, woven.dropped)

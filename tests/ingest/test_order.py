@@ -167,6 +167,24 @@ async def test_the_beginning_of_a_session_that_comes_late_is_still_put_together(
     assert (await contents(conn, "transport_carry"))["transport_carry"] != []
 
 
+async def test_a_late_report_whose_message_lets_the_newest_be_read_again_is_folded_too(
+    conn: Connection, line: Line
+) -> None:
+    def active(at_us: int, spn: int) -> tuple[int, int, bytes]:
+        return (at_us, NO_CODES[1], bytes([0x40, 0xFF, spn, 0, 1, 1, 0xFF, 0xFF]))
+
+    head, *packets = dm1_bam(0, CONTROL, SCR, source=9)
+    late = deliver(can(TRUCK, 0, [active(0, 94), head]))
+    newest = deliver(can(TRUCK, 1, [active(1_000, 100), *packets], t0_us=T0_US + SECOND_US))
+    await pipeline.store(conn, [late, newest], line)
+    expected = await contents(conn, "fault", "fault_report")
+    assert [row[1]["code"] for row in expected["fault"]][:2] == ["SPN 100 FMI 1", "SPN 94 FMI 1"]
+    await emptied(conn)
+    for one in (newest, late):
+        await pipeline.store(conn, [one], line)
+    assert await contents(conn, "fault", "fault_report") == expected
+
+
 async def test_late_data_change_their_own_day_and_nothing_newer(conn: Connection, line: Line) -> None:
     new = deliver(signals(CAR, 1, {ODOMETER: 2e6, AMBIENT: 5.0}, t0_us=T0_US + 2 * 24 * HOUR_US))
     late = deliver(signals(CAR, 0, {ODOMETER: 1e6, CRANKING: 9.0}, t0_us=T0_US))
