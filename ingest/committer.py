@@ -187,8 +187,11 @@ class Committer:
         return self._conn
 
     async def _disconnect(self) -> None:
-        self._conn = None
+        conn, self._conn = self._conn, None
         try:
             await self._stack.aclose()
         except AWAY:
             log.debug("database connection was gone already")
+        finally:
+            if conn is not None:
+                await conn.close()  # also where it was given up in the middle of a statement

@@ -65,8 +65,11 @@ class Gate:
         return self._conn
 
     async def _disconnect(self) -> None:
-        self._conn = None
+        conn, self._conn = self._conn, None
         try:
             await self._stack.aclose()
         except _AWAY:
             return
+        finally:
+            if conn is not None:
+                await conn.close()  # also where it was given up in the middle of a statement
