@@ -22,14 +22,14 @@ DROP_SEGMENTS: Final = """
     using unnest(%(boot)s, %(life)s, %(seq)s) as k (boot, life, seq)
     where s.vehicle_id = %(vehicle_id)s and s.boot = k.boot and s.life = k.life and s.seq = k.seq
       and s.codebook_id = any(%(books)s)
-      and s.at between %(since)s::timestamptz - %(margin)s and %(until)s::timestamptz + %(margin)s
+      and s.at between %(earliest)s and %(latest)s
 """
 RENAME_SEGMENTS: Final = """
     update segment s set codebook_id = %(book)s
     from unnest(%(boot)s, %(life)s, %(seq)s) as k (boot, life, seq)
     where s.vehicle_id = %(vehicle_id)s and s.boot = k.boot and s.life = k.life and s.seq = k.seq
       and s.codebook_id = any(%(books)s)
-      and s.at between %(since)s::timestamptz - %(margin)s and %(until)s::timestamptz + %(margin)s
+      and s.at between %(earliest)s and %(latest)s
 """
 RENAME_FRAMES: Final = """
     update raw_frame r set codebook_id = %(book)s
@@ -88,7 +88,8 @@ async def _of_messages(
                 "until": span.until,
                 "book": book,
                 "books": list(span.books),
-                "margin": stored_rows.MARGIN,
+                "earliest": span.since - stored_rows.MARGIN,  # summed in SQL, it would leave no chunk out
+                "latest": span.until + stored_rows.MARGIN,
             },
         )
 
