@@ -86,4 +86,6 @@ def _paths(settings: Settings) -> Paths:
 
 
 def _why(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.replace("_", " ").lower()
     return error.strerror or str(error)

@@ -129,7 +129,7 @@ def _broker(settings: "Settings") -> str:
     from urllib.parse import unquote, urlsplit
 
     from odocare import broker_tls
-    from odocare.stack.broker import ACCEPTED, login
+    from odocare.stack.broker import ACCEPTED, is_trusted, login
     from odocare.wiring import mqtt_url
     from vehicle.errors import OdocareError
 
@@ -144,7 +144,10 @@ def _broker(settings: "Settings") -> str:
         trust = broker_tls.incoming(settings, mqtt_url(settings))
     except OdocareError as error:
         return f"{where} (not asked: {error})"
-    code = login(url.hostname or "", port, user, password, trust)
+    if trust is not None:
+        answers = is_trusted(url.hostname or "", port, trust)
+        return f"{where} {'answers' if answers else 'gives no answer to be trusted'} over TLS"
+    code = login(url.hostname or "", port, user, password)
     if code == ACCEPTED:
         return f"{where} answers"
     return f"{where} does not answer" if code is None else f"{where} refuses {user or 'anonymous'} ({code})"

@@ -175,6 +175,14 @@ class Authority:
         return builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 
 
+def serials(revocation_list: str) -> set[str]:
+    """Serial numbers on a list. Raises `PkiError` where it is none."""
+    try:
+        return {f"{one.serial_number:040X}" for one in x509.load_pem_x509_crl(revocation_list.encode())}
+    except ValueError as error:
+        raise PkiError(f"the list of revocations is no PEM: {error}") from error
+
+
 def _dated(subject: x509.Name, now: datetime, until: datetime) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from odocare.pki.authority import Authority, Credential, Kind, Revoked
+from odocare.pki.authority import Authority, Credential, Kind, Revoked, serials
 from odocare.pki.index import Index, Issued
 from vehicle.errors import PkiError
 
@@ -155,22 +155,14 @@ class PkiFolder:
         The list in `broker/crl.pem` is replaced in one step. Raises `PkiError` where there are none.
         """
         with self._locked():
-            authority = self._authority()
-            everything = self._index.read()
-            meant = [one for one in everything if word.upper() in (one.name.upper(), one.serial)]
+            meant = [one for one in self._index.read() if word.upper() in (one.name.upper(), one.serial)]
             if not meant:
                 raise PkiError(f"no certificate of {self.root} has the name or the serial number {word!r}")
             fresh = [one for one in meant if one.revoked_at is None]
+            self._index.add_revoked([Revoked(one.serial, now) for one in fresh])
+            self._publish(now)
             if not fresh:
                 raise PkiError(f"{word} was revoked {meant[-1].revoked_at:%Y-%m-%d %H:%M:%S} UTC already")
-            added = [Revoked(one.serial, now) for one in fresh]
-            before = [Revoked(one.serial, one.revoked_at) for one in everything if one.revoked_at is not None]
-            crl = self.broker / "crl.pem"
-            text = authority.revocation_list(
-                [*before, *added], now=now, before=crl.read_text(encoding="ascii")
-            )
-            self._index.add_revoked(added)
-            _write(crl, text, _PUBLIC)
         return fresh
 
     def certificates(self) -> list[Issued]:
@@ -180,8 +172,9 @@ class PkiFolder:
 
     def trust(self, now: datetime) -> Trust:
         """What a broker has to be told at this moment."""
-        self._require()
-        vehicles = [one for one in self._index.read() if one.kind is Kind.VEHICLE]
+        with self._locked():
+            self._publish(now)
+            vehicles = [one for one in self._index.read() if one.kind is Kind.VEHICLE]
         free = {one.name for one in vehicles if one.is_in_force(now)}
         barred = {one.name for one in vehicles if one.revoked_at is not None} - free
         return Trust(
@@ -189,6 +182,14 @@ class PkiFolder:
             crl_pem=(self.broker / "crl.pem").read_text(encoding="ascii"),
             barred=tuple(sorted(barred)),
         )
+
+    def _publish(self, now: datetime) -> None:
+        """Bring the list up to the index, in one step, also where a revocation was cut off in between."""
+        revoked = [Revoked(one.serial, one.revoked_at) for one in self._index.read() if one.revoked_at]
+        crl = self.broker / "crl.pem"
+        before = crl.read_text(encoding="ascii")
+        if serials(before) != {one.serial for one in revoked}:
+            _write(crl, self._authority().revocation_list(revoked, now=now, before=before), _PUBLIC)
 
     def _server(self, stem: str, hosts: Sequence[str], now: datetime, days: int) -> Issued:
         made = self._authority().issue(hosts[0], Kind.SERVER, now=now, days=days, hosts=hosts)

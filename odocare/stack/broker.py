@@ -1,6 +1,5 @@
 """The private Mosquitto, configured from deploy/mosquitto: no way in without password or certificate."""
 
-import contextlib
 import os
 import signal
 import socket
@@ -184,9 +183,22 @@ ACCEPTED: Final = 0
 """Return code of a CONNACK that lets the client in (MQTT 3.1.1, section 3.2.2.3)."""
 
 
-def login(
-    host: str, port: int, user: str | None, password: str | None, tls: ssl.SSLContext | None = None
-) -> int | None:
+def is_trusted(host: str, port: int, tls: ssl.SSLContext) -> bool:
+    """Whether a broker answers over TLS that `tls` trusts; nobody logs in.
+
+    A login would take over the session of whoever uses the same certificate, and end it.
+    """
+    try:
+        with (
+            socket.create_connection((host, port), timeout=5) as connection,
+            tls.wrap_socket(connection, server_hostname=host),
+        ):
+            return True
+    except OSError:
+        return False
+
+
+def login(host: str, port: int, user: str | None, password: str | None) -> int | None:
     """The broker's return code to a CONNECT (MQTT 3.1.1, section 3.1); None where it does not answer."""
     flags = 0x02 | (0x80 if user else 0) | (0x40 if password else 0)  # clean session
     texts = ["", *(text for text in (user, password) if text)]  # an empty client id
@@ -194,10 +206,7 @@ def login(
     body = b"\x00\x04MQTT\x04" + bytes([flags]) + struct.pack(">H", 10) + payload
     length = bytes([len(body)]) if len(body) < 128 else bytes([len(body) & 127 | 128, len(body) >> 7])
     try:
-        with contextlib.ExitStack() as open_:
-            connection = open_.enter_context(socket.create_connection((host, port), timeout=5))
-            if tls is not None:
-                connection = open_.enter_context(tls.wrap_socket(connection, server_hostname=host))
+        with socket.create_connection((host, port), timeout=5) as connection:
             connection.sendall(b"\x10" + length + body)
             answer = connection.recv(4)
             connection.sendall(b"\xe0\x00")

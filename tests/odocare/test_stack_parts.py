@@ -1,5 +1,6 @@
 """The pieces of the local stack that need no server."""
 
+import json
 import os
 import socket
 import stat
@@ -187,6 +188,20 @@ def test_addresses_are_private_and_forgotten(tmp_path: Path) -> None:
         read_addresses(tmp_path)
     forget_addresses(tmp_path)
     assert read_addresses(tmp_path) is None
+
+
+def test_addresses_and_ports_of_a_version_without_a_door_for_vehicles_are_read(open_folder: Path) -> None:
+    home = open_folder / "home"
+    here = find_place(home)
+    here.open_servers()
+    old = {"postgres_port": 1, "mqtt_port": 2, "passwords": {}}
+    (here.servers / "state.json").write_text(json.dumps(old), encoding="utf-8")
+    kept = keep_state(here, ["ingest"])
+    assert (kept.postgres_port, kept.mqtt_port) == (1, 2)
+    assert kept.mqtts_port > 0
+    addresses = {"database_url": "a", "admin_database_url": "b", "mqtt_url": "c", "simulator_mqtt_url": "d"}
+    (home / "stack.json").write_text(json.dumps(addresses), encoding="utf-8")
+    assert read_addresses(home) == Addresses("a", "b", "c", "d", None)
 
 
 def test_a_given_address_wins_over_the_stacks(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from odocare import broker_tls
 from odocare.pki.authority import Authority, Kind
 from odocare.pki.folder import PkiFolder
 from odocare.stack import local
+from odocare.stack.broker import is_trusted
 from odocare.stack.temporary import Temporary, temporary_stack
 from simulator.outgoing import Outgoing
 from simulator.publish import Publisher, PublishError
@@ -63,7 +64,9 @@ class Site:
         return self.shown(self.pki.issued / f"{name}.pem", self.pki.issued / f"{name}.key")
 
     def shown(self, certificate: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
-        return broker_tls.context(broker_tls.Paths(self.pki.certificate, certificate, key))
+        trust = broker_tls.context(broker_tls.Paths(self.pki.certificate, certificate, key))
+        trust.verify_flags |= ssl.VERIFY_X509_STRICT  # the default from Python 3.13 on
+        return trust
 
     def foreign(
         self, authority: Authority, name: str, folder: Path, *, now: datetime, kind: Kind = Kind.VEHICLE
@@ -257,6 +260,18 @@ async def test_a_session_is_its_certificates_whatever_client_id_another_names(si
             thief.subscribe("x", qos=0)
             async with asyncio.timeout(DEADLINE_S):
                 await acknowledged.wait()
+        assert not one.lost.is_set()
+
+
+async def test_asking_whether_the_broker_answers_takes_nobodys_session_over(site: Site) -> None:
+    parts, shown = urlsplit(site.url), site.issue(OURS)
+    async with vehicle(site, shown) as one:
+        assert await asyncio.to_thread(is_trusted, parts.hostname or "", parts.port or 0, shown)
+        one.subscribe("x", qos=0)
+        granted = asyncio.Event()
+        one.on_subscribe = lambda *_: granted.set()
+        async with asyncio.timeout(DEADLINE_S):
+            await granted.wait()
         assert not one.lost.is_set()
 
 
