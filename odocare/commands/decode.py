@@ -1,15 +1,17 @@
 """`odocare decode`: captures to tables of values."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from decoders.verbatim import FileBook
+    from decoders.verbatim import FileBook, Options
     from odocare.decoded import Output
     from odocare.decoding import Done
+    from odocare.settings import Settings
 
 CUT_OFF = 3
 """Exit code where a capture ended early."""
@@ -52,27 +54,30 @@ def decode(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the summary as one JSON object")] = False,
 ) -> None:
-    """Decode candump, ASC, BLF, TRC and MF4 captures into tables; exit 3 where one ends early."""
-    _check(out, codebook, dbc, map_file)
-    from decoders.verbatim import Options
-    from odocare import decoding, kernels, progress
-    from odocare.settings import Settings
+    """Decode candump, ASC, BLF, TRC and MF4 captures into tables; exit 3 where one ends early.
 
-    kernel = kernels.decoding(Settings())
-    if codebook is not None:
-        book = decoding.shipped_book(codebook, kernel)
-    else:
-        book = decoding.book_of(
-            dbc or [], map_file, Options(by_pgn=j1939, isotp=isotp, everything=all_values), kernel
-        )
+    Times are UTC; units those of the signal file, with a map of VSS. docs/decoding-files.md says more.
+    """
+    _check(out, codebook, dbc, map_file)
+    _check_reading(
+        codebook, map_file, {"--j1939": j1939, "--all-values": all_values or None, "--isotp": isotp}
+    )
+    from decoders.verbatim import Options
+    from odocare import decoding, progress
+
     try:
+        book = _book(codebook, dbc or [], map_file, Options(j1939, isotp, all_values))
         output = _output(book, out)
-        with progress.bar("decoding", sum(path.stat().st_size for path in files)) as advance:
+        with progress.bar("decoding", sum(path.stat().st_size for path in files), in_bytes=True) as advance:
             done = decoding.decode(files, book, output, advance)
     except OSError as error:
         typer.echo(f"decode: {error}", err=True)
         raise typer.Exit(1) from error
-    typer.echo(json.dumps(done.summary(), ensure_ascii=False) if as_json else _told(done))
+    except KeyboardInterrupt:
+        typer.echo("decode: interrupted, nothing was written", err=True)
+        raise
+    by_pgn = book.codebook.matches_pgn
+    typer.echo(json.dumps(done.summary(), ensure_ascii=False) if as_json else _told(done, by_pgn=by_pgn))
     if not done.is_whole:
         raise typer.Exit(CUT_OFF)
 
@@ -81,10 +86,51 @@ def _check(out: Path, codebook: str | None, dbc: list[Path] | None, map_file: Pa
     suffixes = (".parquet", ".csv", ".jsonl")
     if out.suffix not in suffixes:
         raise typer.BadParameter(f"--out ends in {', '.join(suffixes)}; got {out.name!r}")
+    if out.is_dir():
+        raise typer.BadParameter(f"--out is a file to write; {out} is a folder")
+    if "{" not in str(out) and not out.parent.is_dir():
+        raise typer.BadParameter(f"--out: there is no folder {out.parent}")
     if (codebook is None) == (not dbc):
         raise typer.BadParameter("give --codebook NAME, or --dbc FILE")
     if map_file is not None and not dbc:
         raise typer.BadParameter("--map goes with --dbc")
+
+
+def _check_reading(codebook: str | None, map_file: Path | None, said: dict[str, bool | None]) -> None:
+    """What a codebook or a map has decided, an option cannot."""
+    decided = list(said) if codebook is not None else ["--j1939", "--all-values"] if map_file else []
+    vain = [option for option in decided if said[option] is not None]
+    if vain:
+        who = "--codebook" if codebook is not None else "--map"
+        raise typer.BadParameter(f"{', '.join(vain)} does nothing beside {who}: its map says how it is read")
+
+
+def _book(
+    codebook: str | None, signal_files: list[Path], map_file: Path | None, options: "Options"
+) -> "FileBook":
+    from decoders import verbatim
+    from odocare import decoding, kernels, wiring
+
+    settings = _settings()
+    kernel = kernels.decoding(settings)
+    if codebook is None:
+        return decoding.book_of(signal_files, map_file, options, kernel)
+    books = wiring.codebooks(kernel, settings.codebooks)
+    return verbatim.mapped(books.by_name(codebook), wiring.catalogue())
+
+
+def _settings() -> "Settings":
+    """Captures lie anywhere: compiled code is kept for the user, and none is taken from beside them."""
+    from odocare.settings import Settings
+
+    settings = Settings()
+    if settings.cache is not None or "home" in settings.model_fields_set:
+        return settings
+    try:
+        kept = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "odocare"
+    except RuntimeError:  # a user without a home
+        return settings.model_copy(update={"decode_kernel": False})
+    return settings.model_copy(update={"cache": kept})
 
 
 def _output(book: "FileBook", out: Path) -> "Output":
@@ -95,7 +141,7 @@ def _output(book: "FileBook", out: Path) -> "Output":
     return decoded.RowFile(decoded.Rows(book), out)
 
 
-def _told(done: "Done") -> str:
+def _told(done: "Done", *, by_pgn: bool) -> str:
     """The summary for people."""
     tally, lines = done.tally, []
     for one in done.files:
@@ -113,7 +159,10 @@ def _told(done: "Done") -> str:
     summary = done.summary()
     lines.append(f"{summary['first_at']} to {summary['last_at']}")
     if tally.unknown_ids:
-        first = ", ".join(f"{one} ({n})" for one, n in list(summary["unknown_ids"].items())[:8])
+        first = ", ".join(
+            f"{one}{_group(one) if by_pgn else ''} ({n})"
+            for one, n in list(summary["unknown_ids"].items())[:8]
+        )
         more = ", ..." if len(tally.unknown_ids) > 8 else ""
         unknown, ids = tally.unknown_ids.total(), len(tally.unknown_ids)
         lines.append(f"{unknown} frames of {ids} ids that are in no message: {first}{more}")
@@ -135,3 +184,10 @@ def _told(done: "Done") -> str:
     where = done.out[0] if len(done.out) == 1 else f"{len(done.out)} files in {Path(done.out[0]).parent}"
     lines.append(f"{done.values} values of {done.signals} signals in {where}, {done.took_s:.2f} s")
     return "\n".join(lines)
+
+
+def _group(spelt: str) -> str:
+    """The parameter group of a 29-bit identifier."""
+    from decoders import j1939
+
+    return f" PGN {j1939.pgn(int(spelt, 16))}" if len(spelt) > 3 else ""

@@ -177,12 +177,67 @@ def test_what_is_no_capture_is_refused_and_nothing_is_written(
         ["--out", "out.txt", "--codebook", "j1939"],
         ["--out", "out.csv"],
         ["--out", "a.csv", "--map", "car.dbc"],
+        ["--out", "a.csv", "--codebook", "j1939", "--all-values"],
+        ["--out", "a.csv", "--codebook", "j1939", "--no-isotp"],
+        ["--out", "a.csv", "--dbc", "car.dbc", "--map", "car.dbc", "--j1939"],
+        ["--out", "no-such-folder/a.csv", "--codebook", "j1939"],
     ],
 )
 def test_wrong_usage_is_told(wrong: list[str], tmp_path: Path, signals: Path) -> None:
     path = capture(tmp_path / "a.log")
     here = [str(signals) if one == "car.dbc" else one for one in wrong]
     assert CliRunner().invoke(cli, ["decode", str(path), *here]).exit_code == 2
+
+
+def test_a_folder_is_no_output(tmp_path: Path, signals: Path) -> None:
+    path, out = capture(tmp_path / "a.log"), tmp_path / "out.csv"
+    out.mkdir()
+    done = CliRunner().invoke(cli, ["decode", str(path), "--dbc", str(signals), "--out", str(out)])
+    assert done.exit_code == 2
+    assert {one.name for one in tmp_path.iterdir()} == {"a.log", "car.dbc", "out.csv"}
+
+
+def test_a_makers_own_codebook_is_a_codebook_of_this_installation(
+    tmp_path: Path, signals: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = capture(tmp_path / "a.log")
+    (tmp_path / "manifest.toml").write_text(
+        '[[codebook]]\nname = "own"\nfiles = ["car.dbc"]\nmap = "own.toml"\n'
+    )
+    (tmp_path / "own.toml").write_text(
+        '[codebook]\nname = "own"\nbus = "can"\nversion = "1"\norigin = "here"\n'
+        '[[map]]\nmessage = "Engine"\nsignal = "Speed"\n'
+        'path = "Vehicle.Powertrain.CombustionEngine.Speed"\nunit = "rpm"\n'
+    )
+    monkeypatch.setenv("ODOCARE_CODEBOOKS", str(tmp_path))
+    run(path, "--codebook", "own", "--out", tmp_path / "out.csv")
+    assert pl.read_csv(tmp_path / "out.csv")["value"].to_list() == [1000.0, 1000.25]
+
+
+def test_unknown_groups_are_told_by_their_number(tmp_path: Path) -> None:
+    path, out = capture(tmp_path / "a.log"), tmp_path / "out.csv"
+    path.write_text(path.read_text() + "(1700000001.000000) can0 0CF00400#FFFFFF0010FFFFFF\n")
+    done = CliRunner().invoke(cli, ["decode", str(path), "--codebook", "j1939", "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert "18FEF101" not in done.stdout, "that group is known"
+    path.write_text(path.read_text() + "(1700000002.000000) can0 18FEDF00#FFFFFF0010FFFFFF\n")
+    done = CliRunner().invoke(cli, ["decode", str(path), "--codebook", "j1939", "--out", str(out)])
+    assert "18FEDF00 PGN 65247 (1)" in done.stdout
+    assert "123 (3)" in done.stdout
+
+
+def test_compiled_code_is_not_kept_beside_captures(
+    tmp_path: Path, signals: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, cache = capture(tmp_path / "a.log"), Path(os.environ["ODOCARE_CACHE"]).absolute()
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "odocare").symlink_to(cache)
+    monkeypatch.delenv("ODOCARE_CACHE")
+    monkeypatch.delenv("ODOCARE_HOME", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "kept"))
+    monkeypatch.chdir(tmp_path)
+    run(path, "--dbc", signals, "--out", "out.csv")
+    assert {one.name for one in tmp_path.iterdir()} == {"a.log", "car.dbc", "out.csv", "kept"}
 
 
 def test_people_are_told_in_sentences(tmp_path: Path, signals: Path) -> None:
