@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from decoders import codebook
+from decoders import codebook, verbatim
 from decoders.enumeration import choices
 from decoders.mapping import Map, MapEntry
 from decoders.remark import Remark
@@ -32,7 +32,9 @@ def report(
         return {"files": list(files), "problems": str(error).splitlines()}
     said: dict[str, Any] = {"files": list(files), "problems": []}
     remarks, paths = list(found.remarks), {}
-    if mapping is not None:
+    if mapping is None:
+        remarks = list(verbatim.load(found, "", verbatim.Options()).codebook.warnings)
+    else:
         where, text = mapping
         try:
             parsed = Map.from_toml(text, where=where)

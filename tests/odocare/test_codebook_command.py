@@ -156,6 +156,17 @@ def test_check_tells_why_a_file_cannot_be_used(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["problems"][0].startswith(f"{file}:1: ")
 
 
+def test_check_tells_without_a_map_what_a_capture_will_not_be_read_for(tmp_path: Path) -> None:
+    file = tmp_path / "a.dbc"
+    file.write_text(
+        'BO_ 1 A: 8 X\n SG_ M M : 0|8@1+ (1,0) [0|0] "" X\n SG_ f m256 : 8|8@1+ (1,0) [0|0] "" X\n',
+        encoding="utf-8",
+    )
+    done = CliRunner().invoke(cli, ["codebook", "check", str(file)])
+    assert done.exit_code == 0
+    assert f"{file}:3: left-out: A.f is left out: M has too few bits for 256" in done.stdout
+
+
 def test_list_shows_who_uses_which(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ODOCARE_CODEBOOKS", str(folder))
     done = CliRunner().invoke(cli, ["codebook", "list", "--json"])
