@@ -41,6 +41,8 @@ def redecode(
 ) -> None:
     """Decode stored frames again and tell what changes; with --apply, replace the values.
 
+    Give --vin, --model or --all. Frames are stored for 30 days. Exit 1 where it was not done to the end.
+
     Running it again goes on where an interrupted run has stopped.
     """
     import psycopg
