@@ -1,6 +1,7 @@
 """The door for vehicles: certificates and the access list, with real clients on a broker of our own."""
 
 import asyncio
+import json
 import os
 import ssl
 import uuid
@@ -15,10 +16,12 @@ from urllib.parse import urlsplit
 import gmqtt
 import pytest
 from gmqtt.mqtt.constants import MQTTv50, MQTTv311
+from typer.testing import CliRunner
 
 from ingest.batcher import Batcher, Limits
 from ingest.mqtt import Broker, Door
 from odocare import broker_tls
+from odocare.cli import cli
 from odocare.pki.authority import Authority, Kind
 from odocare.pki.folder import PkiFolder
 from odocare.stack import local
@@ -309,3 +312,26 @@ async def test_ingest_hears_vehicles_over_tls_with_a_certificate_of_its_own(site
     finally:
         running.cancel()
         await asyncio.wait([running])
+
+
+def test_a_capture_goes_through_the_door_until_its_vehicle_is_revoked(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("ODOCARE_MQTT")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("ODOCARE_HOME", str(site.stack.home))
+    capture, vin = tmp_path / "short.log", "1G4AH59H45G118345"
+    capture.write_text("(1700000000.000000) can0 123#0102\n", encoding="ascii")
+    replay = ["replay", str(capture), "--vin", vin, "--fast", "--tls"]
+
+    def run(*words: str) -> Any:
+        return CliRunner().invoke(cli, words)
+
+    assert "run `odocare pki issue 1G4AH59H45G118345`" in str(run(*replay).exception)
+    assert run("pki", "issue", vin).exit_code == 0
+    sent = run(*replay, "--json")
+    assert (json.loads(sent.stdout)["accepted"], sent.exit_code) == (1, 0)
+    assert json.loads(run("pki", "revoke", vin, "--json").stdout)["broker_told"]
+    refused = run(*replay)
+    assert "does not let the simulator in" in str(refused.exception)
+    assert run(*replay, "--broker", site.url).exit_code == 2
