@@ -36,5 +36,8 @@ async def open_pool(database_url: str, *, most: int = 8) -> AsyncIterator[Pool]:
 async def connect(database_url: str) -> AsyncIterator[Connection]:
     """One connection in autocommit mode; use `conn.transaction()` for what belongs together."""
     conn = await AsyncConnection.connect(database_url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S)
-    async with conn:
-        yield conn
+    try:
+        async with conn:
+            yield conn
+    finally:
+        await conn.close()  # psycopg leaves it open where the last commit or rollback fails or is cancelled
