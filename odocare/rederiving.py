@@ -51,7 +51,15 @@ async def derive(
     """
     held = await latest.hold(conn, vehicle.id)
     zone = lexicon.zone(vehicle.tz)
-    first, last = (local_day(at_of(t_us), zone) for t_us in (exchanged.first_us, exchanged.last_us))
+    since, until = at_of(exchanged.first_us), at_of(exchanged.last_us)
+    first, last = await exchange.days_holding(
+        conn,
+        vehicle.id,
+        first=local_day(since, zone),
+        last=local_day(until, zone),
+        since=since,
+        until=until,
+    )
     await _days(conn, vehicle, first, last, lexicon, now)
     await odometers_anew.derive(conn, vehicle, first, last, lexicon, now=now)
     await _latest(conn, vehicle.id, held, exchanged)

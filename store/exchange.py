@@ -94,6 +94,27 @@ async def _of_messages(
         )
 
 
+HOLDING: Final = """
+    select least(%(first)s::date, min(day)), greatest(%(last)s::date, max(day))
+    from odometer_day
+    where vehicle_id = %(vehicle_id)s and day between %(first)s::date - 2 and %(last)s::date + 2
+      and first_at <= %(until)s and last_at >= %(since)s
+"""
+
+
+async def days_holding(
+    conn: Connection, vehicle_id: int, *, first: date, last: date, since: datetime, until: datetime
+) -> tuple[date, date]:
+    """The days whose odometers hold moments of a span, both included; `first` and `last` at least.
+
+    Others than these do where days were stored before the vehicle was given another time zone.
+    """
+    span = {"vehicle_id": vehicle_id, "first": first, "last": last, "since": since, "until": until}
+    row = await (await conn.execute(HOLDING, span)).fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
 FORGET_DAYS: Final = """
     delete from vehicle_day
     where vehicle_id = %(vehicle_id)s and day between %(first)s and %(last)s

@@ -2,6 +2,8 @@
 
 from datetime import date
 
+import pytest
+
 import dbc
 from decoders import codebook
 from decoders.codebook import Codebook
@@ -71,6 +73,30 @@ async def test_each_ecu_s_readings_are_replaced_under_its_own_name(conn: Connect
     await store(conn, haul(), line(WRONG))
     await again(conn, RIGHT)
     assert await derived(conn) == expected
+
+
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Europe/Berlin", "Pacific/Kiritimati"])
+async def test_where_the_zone_was_put_right_no_wrong_reading_stays(conn: Connection, zone: str) -> None:
+    """Days were cut at other hours when they were stored: readings stand on the day before or after."""
+    sent = [
+        deliver(
+            can(
+                TRUCK,
+                seq,
+                [distance(0, 80_000.0 + seq, ENGINE)],
+                t0_us=T0_US + seq * 3 * HOUR_US,
+                codebook="j1939",
+            )
+        )
+        for seq in range(24)
+    ]
+    await store(conn, sent, line(WRONG))
+    await conn.execute("update vehicle set tz = %(zone)s", {"zone": zone})
+    await again(conn, RIGHT)
+    found = await derived(conn)
+    await empty(conn)
+    await store(conn, sent, line(RIGHT))
+    assert await derived(conn) == found
 
 
 async def test_messages_of_the_next_day_keep_their_readings_until_it_is_their_turn(conn: Connection) -> None:
