@@ -93,11 +93,11 @@ class Broker:
                 raise StackError(f"Mosquitto did not start; {self.log} ends with{last_lines(said)}")
         raise StackError(f"Mosquitto found no free port in {_TRIES} tries")
 
-    def tell(self, trust: Trust) -> bool:
+    def tell(self, trust: Trust, port: int, password: str) -> bool:
         """Let the running broker know what was issued and revoked; False where none runs.
 
-        Certificates of the new list cannot connect any more, and what barred vehicles that are connected
-        send is refused, within a moment.
+        When it returns, certificates of the new list cannot connect any more, and what barred vehicles that
+        are connected send is refused. `port` and `password`: ingest's.
         """
         pid = self.pid()
         if pid is None:
@@ -105,6 +105,9 @@ class Broker:
         access = self.account.must(["cat", self.folder / "access.acl"])
         self._write_trust(access.partition(_BARRED)[0], trust)
         os.kill(pid, signal.SIGHUP)
+        # it reads its files in its loop, before it looks at who connects after the signal
+        if login(process.LOOPBACK, port, INGEST, password) != ACCEPTED:
+            raise StackError(f"Mosquitto (process {pid}) does not answer after it was told; see {self.log}")
         return True
 
     def stop(self) -> bool:

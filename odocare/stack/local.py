@@ -99,7 +99,11 @@ def tell_broker(home: Path) -> bool:
         return False
     place = find_place(home)
     with locked(place.home):
-        return _broker(place, Path(), "").tell(pki_folder(home).trust(datetime.now(UTC)))
+        state = read_state(place)
+        if state is None:
+            return False
+        trust = pki_folder(home).trust(datetime.now(UTC))
+        return _broker(place, Path(), "").tell(trust, state.mqtt_port, state.passwords[INGEST])
 
 
 def down(home: Path, tell: Callable[[str], None]) -> list[str]:
