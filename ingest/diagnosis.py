@@ -10,12 +10,13 @@ from ingest import repeats
 from ingest.admitted import Admitted, Decoded
 from ingest.heard import Heard, MessageKey
 from ingest.lexicon import Lexicon
+from ingest.repeats import Woven
 from maintenance import episodes
 from store import alarm_runs, fault_reports, faults
 from store.faults import EpisodeRow
 from store.pool import Connection
 from vehicle.dtc import DtcClear, DtcReading, DtcReport
-from vehicle.fault import Ecu, Episode, ReportRun
+from vehicle.fault import Ecu, Episode, Order, ReportRun
 
 
 async def store(
@@ -42,22 +43,44 @@ async def store(
     by_ecu: dict[Ecu, list[ReportRun]] = {}
     for run in sorted(runs, key=lambda run: run.order):
         by_ecu.setdefault(run.source, []).append(run)
-    newest = await fault_reports.newest_reports(conn, by_ecu)
-    for ecu, mine in by_ecu.items():
-        if ecu in late or (ecu in newest and mine[0].order <= newest[ecu]):
-            late[ecu] = min(mine[0].first_us, late.get(ecu, mine[0].first_us))
+    newest = await fault_reports.newest_reports(conn, by_ecu.keys() | woven.in_order.keys())
+    late = _late(by_ecu, woven, newest, late)
     known_us = int(batch.known_us.max())
     await fault_reports.drop_reports(conn, woven.dropped)
     await alarm_runs.lengthen(conn, woven.lengthened)
     runs += woven.added
     await fault_reports.append(conn, runs, [_present(run) for run in runs], known_us=known_us)
-    late |= woven.late
-    in_order = {ecu: mine for ecu, mine in by_ecu.items() if ecu not in late} | woven.in_order
+    in_order = {ecu: mine for ecu, mine in (*by_ecu.items(), *woven.in_order.items()) if ecu not in late}
     changed = await _continued(conn, in_order, lexicon)
     for ecu, since_us in late.items():
         changed += await _refolded(conn, ecu, since_us, lexicon)
     await faults.write_episodes(conn, changed, known_us=known_us)
     return len(runs)
+
+
+def _late(
+    by_ecu: Mapping[Ecu, Sequence[ReportRun]],
+    woven: Woven,
+    newest: Mapping[Ecu, Order],
+    replaced: Mapping[Ecu, int],
+) -> dict[Ecu, int]:
+    """Per ECU whose reports do not all lie behind the stored ones: the earliest moment that has changed.
+
+    `by_ecu` are in event order; `replaced` are moments of reports that are gone or stored anew. What packets
+    say goes on in order only where nothing but packets speaks of their ECU.
+    """
+    late = dict(replaced)
+    for ecu, first_us in woven.late.items():
+        late[ecu] = min(first_us, late.get(ecu, first_us))
+    for ecu, mine in by_ecu.items():
+        is_behind = ecu not in newest or mine[0].order > newest[ecu]
+        if ecu in late or ecu in woven.in_order or not is_behind:
+            late[ecu] = min(mine[0].first_us, late.get(ecu, mine[0].first_us))
+    for ecu, mine in woven.in_order.items():
+        _, _, boot, *_ = newest.get(ecu, mine[0].order)
+        if ecu in late or boot >= 0:
+            late[ecu] = min(mine[0].first_us, late.get(ecu, mine[0].first_us))
+    return late
 
 
 def _extensions(batch: Admitted, lexicon: Lexicon) -> dict[int, Extension | None]:

@@ -165,12 +165,13 @@ CONTENTS: Final = {
     " from transport_carry t join vehicle v on v.id = t.vehicle_id order by 1, 2, 3, 4",
     "fault_report": "select v.vin, to_jsonb(f) - 'vehicle_id' - 'known_at'"
     " from fault_report f join vehicle v on v.id = f.vehicle_id"
-    " order by 1, f.happened_at, f.ecu, f.boot, f.seq, f.run",
+    " order by 1, f.happened_at, f.ecu, f.standard, f.boot, f.seq, f.run",
     "fault_event": "select v.vin, to_jsonb(f) - 'id' - 'vehicle_id' - 'known_at'"
     " from fault_event f join vehicle v on v.id = f.vehicle_id"
-    " order by 1, f.happened_at, f.ecu, f.code, f.boot, f.seq, f.run",
+    " order by 1, f.happened_at, f.ecu, f.standard, f.code, f.boot, f.seq, f.run, f.ftb",
     "fault": "select v.vin, to_jsonb(f) - 'id' - 'vehicle_id' - 'known_at'"
-    " from fault f join vehicle v on v.id = f.vehicle_id order by 1, f.ecu, f.code, f.ftb, f.episode",
+    " from fault f join vehicle v on v.id = f.vehicle_id"
+    " order by 1, f.ecu, f.standard, f.code, f.ftb, f.episode",
     "reject": "select v.vin, r.kind, r.reason, r.detail, r.boot, r.seq, r.body_hash, r.body_bytes, r.whole"
     " from reject r left join vehicle v on v.id = r.vehicle_id order by r.body_hash, r.whole",
     "touched": "select v.vin, t.from_day from touched t join vehicle v on v.id = t.vehicle_id order by 1",

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
+from decoders.message import DtcMessage, EcuDtcs
 from ingest import pipeline
 from ingest.delivery import Delivery
 from ingest.pipeline import Line
 from store.pool import Connection
 from tests.ingest.gbt_packets import alarming, published
-from tests.ingest.senders import KNOWN_US, SECOND_US, T0_US, contents, shuffled, vin
+from tests.ingest.senders import KNOWN_US, SECOND_US, T0_US, contents, deliver, envelope, shuffled, vin
 from vehicle.day import at_of
+from vehicle.dtc import Dtc, DtcReading, DtcStandard
 
 A, B = vin(1), vin(2)
 TABLES = ("fault_report", "fault_event", "fault")
@@ -82,6 +84,19 @@ async def test_a_late_report_that_says_something_else_cuts_a_run_where_it_was(
     assert await runs(conn) == [(0, 40), (45, 45), (50, 90)]
     cur = await conn.execute("select last_seen_at, ended_at from fault")
     assert await cur.fetchall() == [(at_of(at(45)), at_of(at(50)))]
+
+
+async def test_a_list_of_the_t_box_about_the_same_alarms_is_folded_with_the_packets(
+    conn: Connection, line: Line
+) -> None:
+    reading = DtcReading(Dtc(DtcStandard.GBT32960, "vehicle", "ALARM 05"))
+    told = EcuDtcs("vehicle", DtcStandard.GBT32960, complete=False, readings=(reading,))
+    listed = deliver(DtcMessage(envelope(A, 0, t0_us=at(5)), (told,)))
+    packets = sent(alarming(A, at(0), 3), alarming(A, at(10), 3))
+    await pipeline.store(conn, [*packets, listed], line)
+    expected = await contents(conn, *TABLES)
+    assert [row[1]["code"] for row in expected["fault"]] == ["ALARM 03", "ALARM 05"]
+    assert await stored(conn, [listed, *packets], line, 1) == expected
 
 
 async def test_where_the_raw_packets_are_gone_a_late_report_still_counts(
