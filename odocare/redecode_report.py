@@ -108,8 +108,10 @@ class RedecodeReport:
         done = "were replaced" if self.applied else "would be replaced"
         told = (
             f"{self.messages_n:,} messages of {self.vehicles_n:,} vehicles on {self.days_n:,} vehicle-days"
-            f" decoded again: the values of {self.changed_messages_n:,} {done}"
+            f" decoded again: the values of {self.changed_messages_n:,} messages {done}"
         )
+        if not self.messages_n:
+            told = "nothing to decode again: no frames are stored that this content has to read"
         if self.hidden_frames_n:
             taken = "were taken out" if self.applied else "would be taken out"
             told += (
