@@ -39,7 +39,8 @@ class Settings(BaseSettings):
         default=8460, ge=0, le=65535, description="port of `odocare serve`; 0 takes a free one"
     )
     cache: Path | None = Field(
-        default=None, description="folder of compiled code; `cache` under `home` when absent"
+        default=None,
+        description="folder of compiled code; else `cache` under `home`, for `decode` `~/.cache/odocare`",
     )
     decode_kernel: bool = Field(
         default=True,
