@@ -7,8 +7,10 @@ from typing import IO, Final, Protocol
 
 from decoders.captures import asc, candump, trc
 from decoders.captures.blf import Blf
+from decoders.captures.compiled import Compiled
 from decoders.captures.findings import Findings
 from decoders.captures.lines import Lines
+from decoders.kernel import Kernel
 from vehicle.errors import OdocareError
 from vehicle.frame import FrameBatch
 
@@ -30,7 +32,9 @@ class CaptureError(OdocareError):
     """A file that is no capture, or holds no frame."""
 
 
-def batches(path: Path, findings: Findings, advance: Advance) -> Iterator[FrameBatch]:
+def batches(
+    path: Path, findings: Findings, advance: Advance, kernel: Kernel | None = None
+) -> Iterator[FrameBatch]:
     """The data frames of a capture, some ten thousand at a time, in its order.
 
     What a file is, its first bytes say; it may be packed by gzip. `advance` is told of bytes read.
@@ -48,7 +52,8 @@ def batches(path: Path, findings: Findings, advance: Advance) -> Iterator[FrameB
 
             yield from mf4_file.batches(path, findings, advance)
             return
-        reader = _reader(head[:_HEAD_BYTES], path, findings)
+        compiled = None if kernel is None else Compiled.of(kernel)
+        reader = _reader(head[:_HEAD_BYTES], path, findings, compiled)
         yield reader.feed(head)
         for portion in portions:
             yield reader.feed(portion)
@@ -67,10 +72,10 @@ class Reader(Protocol):
         ...
 
 
-def _reader(head: bytes, path: Path, findings: Findings) -> Reader:
+def _reader(head: bytes, path: Path, findings: Findings, compiled: Compiled | None) -> Reader:
     """By what a file begins with; candump has no head, so whatever looks like text may be one."""
     if head.startswith(_BLF):
-        return Blf(findings=findings)
+        return Blf(findings=findings, compiled=compiled)
     if not head:
         raise CaptureError(f"{path.name} is empty")
     lines: Lines
@@ -84,7 +89,7 @@ def _reader(head: bytes, path: Path, findings: Findings) -> Reader:
         )
     else:
         lines = candump.lines()
-    lines.findings = findings
+    lines.findings, lines.compiled = findings, compiled
     return lines
 
 

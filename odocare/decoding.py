@@ -135,9 +135,11 @@ def decode(captures: Sequence[Path], book: FileBook, output: "Output", advance: 
 def _portions(
     captures: Sequence[Path], files: list[Read], recording: Recording, advance: Advance
 ) -> "Iterator[Portion]":
+    reader = recording.book.codebook.reader
+    kernel = None if reader is None else reader.kernel
     for path, read in zip(captures, files, strict=True):
         try:
-            for batch in ahead(_together(capture_file.batches(path, read.findings, advance))):
+            for batch in ahead(_together(capture_file.batches(path, read.findings, advance, kernel))):
                 read.frames += len(batch)
                 yield from recording.decode(batch)
         except DecodeError as error:

@@ -12,7 +12,8 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
-from decoders.captures.lines import Kind, Lines, Shape
+from decoders.captures.lines import Lines
+from decoders.captures.shape import Kind, Shape
 from vehicle.day import us_of
 from vehicle.errors import DecodeError
 

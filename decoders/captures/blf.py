@@ -8,6 +8,7 @@ from typing import Final
 
 from decoders.captures import blf_objects
 from decoders.captures.blf_objects import BASE_BYTES, SIGNATURE
+from decoders.captures.compiled import Compiled
 from decoders.captures.findings import Findings
 from decoders.frames import concatenate
 from vehicle.day import us_of
@@ -44,6 +45,8 @@ class Blf:
     """In the file, of the first byte that is not used up."""
     announced_bytes: int = 0
     """Size of the file as its header says; 0 where it does not."""
+    compiled: Compiled | None = None
+    """None: numpy reads."""
     _since_us: int | None = None
     """Start of the recording; None before the header was read."""
     _rest: bytes = b""
@@ -153,7 +156,11 @@ class Blf:
 
     def _frames(self, objects: bytes) -> FrameBatch:
         batch, used = blf_objects.read(
-            objects, self._since_us or 0, self.findings, f"the container before byte {self.position}"
+            objects,
+            self._since_us or 0,
+            self.findings,
+            f"the container before byte {self.position}",
+            self.compiled,
         )
         self._objects = objects[used:]
         return batch

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from decoders.captures.compiled import Compiled
 from decoders.captures.findings import Findings
 from vehicle.frame import FrameBatch
 
@@ -98,11 +99,19 @@ class _Frames:
         )
 
 
-def read(stream: bytes, since_us: int, findings: Findings, where: str) -> tuple[FrameBatch, int]:
+def read(
+    stream: bytes, since_us: int, findings: Findings, where: str, compiled: Compiled | None = None
+) -> tuple[FrameBatch, int]:
     """The frames of the whole objects that a stream begins with, and how many bytes those are.
 
     Times are counted from `since_us`. What is no object is reported as being in `where`, and left out.
     """
+    ordinary = None if compiled is None else compiled.objects(stream, since_us)
+    if ordinary is not None:
+        batch, (used, error_frames, remote_frames) = ordinary
+        findings.error_frames_n += error_frames
+        findings.remote_frames_n += remote_frames
+        return batch, used
     padded = stream + bytes(_FD_BYTES + 2 * _BODIES[CAN_FD_MESSAGE][1])
     start, end = _objects(padded, len(stream), findings, where)
     header = _gather(padded, start, _HEADER, _HEADER_BYTES)

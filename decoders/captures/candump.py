@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from decoders.captures.findings import Findings
-from decoders.captures.lines import Kind, Lines, Shape
+from decoders.captures.lines import Lines
+from decoders.captures.shape import Kind, Shape
 from vehicle.day import us_of
 from vehicle.frame import FrameBatch
 

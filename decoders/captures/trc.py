@@ -12,7 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from decoders.captures.lines import Kind, Lines, Shape
+from decoders.captures.lines import Lines
+from decoders.captures.shape import Kind, Shape
 from vehicle.errors import DecodeError
 
 _VERSION: Final = re.compile(rb"^;\$FILEVERSION=\s*(\d\.\d)", re.MULTILINE)

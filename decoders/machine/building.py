@@ -10,10 +10,13 @@ from llvmlite import binding
 from numba import cfunc, types
 
 from decoders.kernel import PREFIX, sealed
-from decoders.machine import columns, rows
+from decoders.machine import coding, columns, lines, objects, rows
 from vehicle.errors import KernelError
 
-_SOURCES: Final = (rows.room_bytes, rows.capacity, rows.rows, columns.arrange, columns.fill)
+_SOURCES: Final = (
+    rows.room_bytes, rows.capacity, rows.rows, columns.arrange, columns.fill,
+    lines.line_ends, lines.lines, objects.objects, coding.codes,
+)  # fmt: skip
 _FROM_OUTSIDE: Final = {"memset", "memcpy", "memmove", "bcmp", "memcmp"}
 """What a compiler may ask of the C library."""
 
