@@ -90,7 +90,7 @@ def load(manifest_toml: str, texts: Mapping[str, str], catalogue: Catalogue) -> 
     where = "manifest.toml"
     try:
         tables = tomllib.loads(manifest_toml)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # any digits, any depth
         raise CodebookError(f"{where}: {error}") from error
     by_name: dict[str, Diagnostics] = {}
     for table in tables.get("diagnostics", []):

@@ -84,7 +84,7 @@ def parse(text: str, catalogue: Catalogue, *, where: str) -> list[Did]:
     """The definitions of a file. Raises `CodebookError` with all problems, one per line."""
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # any digits, any depth
         raise CodebookError(f"{where}: {error}") from error
     reader = _Reader(where, catalogue)
     for key in tables.keys() - {"dids", "did"}:

@@ -67,8 +67,8 @@ def files(manifest_toml: str, *, where: str = "manifest.toml") -> list[str]:
     entries = _checked(tables, manifest_toml, "codebook", _CODEBOOK_KEYS, where)
     names = [(name, line) for entry, line in entries for name in (*entry["files"], entry["map"])]
     for entry in tables.get("diagnostics", ()):
-        given = entry.get("files", ()) if isinstance(entry, dict) else ()
-        names += [(name, 1) for name in given if isinstance(given, list)]
+        given = entry.get("files")
+        names += [(name, 1) for name in given] if isinstance(given, list) else []
     for name, line in names:
         is_text = isinstance(name, str)
         if not is_text or name.startswith("/") or "\\" in name or ".." in name.split("/") or ":" in name:
@@ -79,11 +79,15 @@ def files(manifest_toml: str, *, where: str = "manifest.toml") -> list[str]:
 def _tables(manifest_toml: str, where: str) -> dict[str, Any]:
     try:
         tables = tomllib.loads(manifest_toml)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # any digits, any depth
         raise CodebookError(f"{where}: {error}") from error
     for key in tables.keys() - set(_TABLES):
         hint = did_you_mean(key, _TABLES)
         raise CodebookError(f"{where}: unknown table {key!r}{hint}")
+    for kind, entries in tables.items():
+        if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
+            got = f"one [{kind}]" if isinstance(entries, dict) else f"{kind} = {entries!r}"
+            raise CodebookError(f"{where}: tables [[{kind}]] with two brackets, got {got}")
     return tables
 
 
@@ -115,8 +119,6 @@ def _checked(
 ) -> list[tuple[dict[str, Any], int]]:
     """The entries of a kind, and the line of each."""
     entries = tables.get(kind, [])
-    if not isinstance(entries, list):
-        raise CodebookError(f"{where}: tables [[{kind}]] with two brackets, got one [{kind}]")
     headers = re.compile(rf"^\s*\[\[\s*{kind}\s*\]\]", re.MULTILINE).finditer(text)
     lines = [text.count("\n", 0, found.end()) + 1 for found in headers]
     placed = list(zip(entries, [*lines, *[1] * len(entries)], strict=False))

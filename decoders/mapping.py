@@ -1,8 +1,8 @@
 """A codebook's map: which signal of which message is which signal of the catalogue, in which unit."""
 
 import difflib
-import math
 import re
+import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ _CODEBOOK_KEYS: Final = ("name", "bus", "version", "origin", "invalid")
 _ENTRY_TEXTS: Final = ("message", "signal", "path", "unit")
 _ENTRY_KEYS: Final = (*_ENTRY_TEXTS, "invalid", "values")
 _BUSES: Final = ("can", "j1939")
+_LARGEST: Final = sys.float_info.max
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,14 @@ class Map:
         """Read `[codebook]` and `[[map]]`. Raises `CodebookError` with all problems, one per line."""
         try:
             tables = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # any digits, any depth
             raise CodebookError(f"{where}: {error}") from error
         problems = [
             f"{where}:1: unknown table {key!r}{did_you_mean(key, ('codebook', 'map'))}"
             for key in tables.keys() - {"codebook", "map"}
         ]
         head, entries = tables.get("codebook"), tables.get("map", [])
-        if not isinstance(head, dict) or not isinstance(entries, list):
+        if not isinstance(head, dict) or not _are_tables(entries):
             problems.append(f"{where}:1: a map has one table [codebook] and tables [[map]]")
             raise CodebookError("\n".join(problems))
         problems += _problems_of_head(head, where)
@@ -79,6 +80,10 @@ class Map:
             invalid=tuple(head.get("invalid", ())),
             invalid_line=invalid_line,
         )
+
+
+def _are_tables(entries: object) -> bool:
+    return isinstance(entries, list) and all(isinstance(one, dict) for one in entries)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -128,7 +133,8 @@ def _problems_of_entry(entry: Mapping[str, object], lines: Mapping[str, int], wh
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (bool, int, float)) and math.isfinite(value)
+    """Whether it is one that a float can hold."""
+    return isinstance(value, (bool, int, float)) and -_LARGEST <= value <= _LARGEST
 
 
 def _entry(entry: Mapping[str, Any], lines: Mapping[str, int]) -> MapEntry:

@@ -134,6 +134,13 @@ def test_two_sources_of_one_path_are_refused() -> None:
             HEAD + "[[map]\n",
             "book.toml: Expected",
         ),
+        ("map = [1]\n" + HEAD, "book.toml:1: a map has one table [codebook] and tables [[map]]"),
+        ("map = " + "[" * 5000, "book.toml: maximum recursion"),
+        ("map = " + "9" * 5000, "book.toml: Exceeds the limit"),
+        (
+            HEAD + SPEED + f'values = {{ "0" = {"9" * 400} }}\n',
+            "book.toml:10: values is a table of names and their numbers",
+        ),
     ],
 )
 def test_a_map_without_a_proper_head_is_refused(head: str, says: str) -> None:
@@ -246,6 +253,10 @@ def test_a_codebook_nobody_has_is_a_reason_to_refuse_a_message() -> None:
         ("[[model]]\nmodel = 'a'\ncodebook = 'b'\n", "uses codebook 'b', which is not there"),
         ("[[models]]\n", "unknown table 'models'; did you mean 'model'?"),
         ("[model]\n", "with two brackets"),
+        ("codebook = [1]\n", "tables [[codebook]] with two brackets, got codebook = [1]"),
+        ("diagnostics = 1\n", "tables [[diagnostics]] with two brackets, got diagnostics = 1"),
+        ("model = " + "[" * 5000, "manifest.toml: maximum recursion"),
+        ("model = " + "9" * 5000, "manifest.toml: Exceeds the limit"),
         ("[[model]]\nmodel = 'a'\n", "needs codebook as str, got None"),
         ("[[model]]\nmodel = 'a'\ngbt32960 = 'bus'\n", "extension 'bus'; there are shanghai-bus"),
         ("[[model]\n", "manifest.toml: "),
@@ -256,3 +267,7 @@ def test_a_manifest_that_makes_no_sense_is_refused(text: str, says: str) -> None
     with pytest.raises(CodebookError) as refused:
         manifest.load(text, texts, wiring.catalogue())
     assert says in str(refused.value)
+
+
+def test_files_of_diagnostics_that_are_no_list_are_left_to_their_reader() -> None:
+    assert manifest.files("[[diagnostics]]\nfiles = 1\n") == []
