@@ -51,7 +51,7 @@ def init(
 
 
 def issue(
-    vins: Annotated[list[str] | None, typer.Argument(metavar="[VIN]...", help="vehicles")] = None,
+    vins: Annotated[list[str] | None, typer.Argument(metavar="VIN", help="vehicles")] = None,
     files: Annotated[
         list[Path] | None,
         typer.Option(

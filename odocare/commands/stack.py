@@ -65,11 +65,14 @@ def status(as_json: Json = False) -> None:
     from dataclasses import asdict
 
     from odocare.settings import Settings
+    from odocare.stack.state import read_addresses
     from vehicle.errors import OdocareError
 
     settings = Settings()
     servers = _servers(settings)
     broker = _broker(settings)
+    running = read_addresses(settings.home)
+    door = None if running is None else running.vehicle_mqtt_url
     database, problem = None, None
     try:
         database = asyncio.run(_overview(settings))
@@ -77,11 +80,14 @@ def status(as_json: Json = False) -> None:
         problem = str(error)
     if as_json:
         found = asdict(database) if database else None
-        typer.echo(json.dumps({"servers": servers, "broker": broker, "database": found, "problem": problem}))
+        said = {"servers": servers, "broker": broker, "vehicle_mqtt_url": door}
+        typer.echo(json.dumps({**said, "database": found, "problem": problem}))
         return
     for server in servers:
         typer.echo(_server_line(server))
     typer.echo(f"broker: {broker}")
+    if door is not None:
+        typer.echo(f"vehicles with certificates: {door}")
     typer.echo(_database_lines(database) if database else f"database: {problem}")
 
 

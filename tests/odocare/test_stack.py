@@ -298,6 +298,7 @@ def test_the_commands_print_one_json_object_each(home: Path, running: Addresses)
     assert status["broker"].endswith("answers")
     assert status["database"]["vehicles"] == 0
     assert all(server["disk_bytes"] > 0 and server["pid"] for server in status["servers"])
+    assert status["vehicle_mqtt_url"].startswith("mqtts://127.0.0.1:")
     text = odocare(home, "status").stdout
     assert running.database_url is not None
     assert str(urlsplit(running.database_url).password) not in text + json.dumps(status)
