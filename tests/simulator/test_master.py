@@ -30,14 +30,18 @@ def rows(folder: Path, name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+WRITTEN = [Kind.DEALERS, Kind.VEHICLES, Kind.PLANS, Kind.VISITS]
+"""A demo maker's cars have no SIM cards of their own and no fault codes of their own."""
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
 def test_files_are_what_import_reads(folder: Path, kind: Kind) -> None:
     found = rows(folder, kind.value)
-    assert list(found[0]) == list(COLUMNS[kind])
+    assert list(found[0]) == [name for name in COLUMNS[kind] if name != "iccid"]
     for row in found:
         for name, column in COLUMNS[kind].items():
-            assert row[name] or not column.is_required
-            if row[name]:
+            assert row.get(name) or not column.is_required
+            if row.get(name):
                 column.read(row[name])
 
 
