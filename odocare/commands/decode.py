@@ -181,9 +181,20 @@ def _told(done: "Done", *, by_pgn: bool) -> str:
         named = ", ".join(code if count is None else f"{code} x{count}" for code, count in codes) or "no code"
         lamp = {True: ", lamp on", False: ", lamp off", None: ""}[mil]
         lines.append(f"DM1 of {ecu}{lamp}: {named} ({n} times)")
-    where = done.out[0] if len(done.out) == 1 else f"{len(done.out)} files in {Path(done.out[0]).parent}"
-    lines.append(f"{done.values} values of {done.signals} signals in {where}, {done.took_s:.2f} s")
+    lines.append(_outcome(done, by_pgn=by_pgn))
     return "\n".join(lines)
+
+
+def _outcome(done: "Done", *, by_pgn: bool) -> str:
+    where = "no file"
+    if done.out:
+        where = done.out[0] if len(done.out) == 1 else f"{len(done.out)} files in {Path(done.out[0]).parent}"
+    told = f"{done.values} values of {done.signals} signals in {where}, {done.took_s:.2f} s"
+    if done.values:
+        return told
+    is_29_bits = any(len(spelt) > 3 for spelt in done.summary()["unknown_ids"])
+    hint = " --j1939 tells 29-bit identifiers by their parameter group" if is_29_bits and not by_pgn else ""
+    return f"{told}\nno value came of any frame: is this the signal file of that bus?{hint}"
 
 
 def _group(spelt: str) -> str:

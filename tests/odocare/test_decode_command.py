@@ -226,6 +226,16 @@ def test_unknown_groups_are_told_by_their_number(tmp_path: Path) -> None:
     assert "123 (3)" in done.stdout
 
 
+@pytest.mark.parametrize("out", ["out.csv", "{message}.csv", "{message}.parquet"])
+def test_a_signal_file_of_another_bus_is_told(out: str, tmp_path: Path) -> None:
+    path, other = capture(tmp_path / "a.log"), tmp_path / "other.dbc"
+    other.write_text('BO_ 2147484177 Other: 8 X\n SG_ A : 0|8@1+ (1,0) [0|0] "" X\n')
+    done = CliRunner().invoke(cli, ["decode", str(path), "--dbc", str(other), "--out", str(tmp_path / out)])
+    assert done.exit_code == 0, done.output
+    assert f"0 values of 0 signals in {tmp_path / out if out == 'out.csv' else 'no file'}" in done.stdout
+    assert "is this the signal file of that bus? --j1939 tells" in done.stdout
+
+
 def test_compiled_code_is_not_kept_beside_captures(
     tmp_path: Path, signals: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
