@@ -72,6 +72,10 @@ def _multiplexers(found: Placed, signals: Sequence[Signal], problems: list[str])
         if one.length > _MAX_SELECTOR_BITS or one.is_float:
             what = f"multiplexer {one.name} is an integer of at most {_MAX_SELECTOR_BITS} bits"
             problems.append(f"{found.place}: {what}")
+        needed_bytes = field_of(one).needed_bytes
+        if needed_bytes > FRAME_BYTES:
+            what = f"multiplexer {one.name} ends in byte {needed_bytes}, a frame has at most {FRAME_BYTES}"
+            problems.append(f"{found.place}: {what}")
     return needed
 
 

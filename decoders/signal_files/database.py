@@ -102,7 +102,9 @@ class _Joining:
             what = f"{message.name} and {other} have the identifier {message.frame_id:#x}"
             self.say(file, message, "duplicate-identifier", what)
         signals, remarks = layout.by_name(file, message)
-        self.remarks += [*remarks, *layout.overlaps(file, message, signals)]
+        self.remarks += remarks
+        self.leave_out_early(file, message, signals)
+        self.remarks += layout.overlaps(file, message, signals)
         doubtful = {}
         for name in loaded.multiplexed.get(key, frozenset()) & signals.keys():
             if signals[name][0].multiplexer_ids is None:
@@ -110,6 +112,24 @@ class _Joining:
                 what = f"{message.name}.{name} is multiplexed, and nothing says by which signal"
                 self.say(file, message, "multiplexer-missing", what, name)
         self.messages[message.name] = Placed(file, message, signals, doubtful)
+
+    def leave_out_early(
+        self, file: SignalFile, message: Message, signals: dict[str, tuple[Signal, ...]]
+    ) -> None:
+        """Take out signals that begin before their message, which cantools lets pass."""
+        for name, same in list(signals.items()):
+            first = min(signal.start for signal in same)
+            if first < 0:
+                del signals[name]
+                why = f"{file.name}:{file.line_of(message.name, name)}: {name} begins at bit {first}"
+                self.left_out[f"{message.name}.{name}"] = why
+                self.say(
+                    file,
+                    message,
+                    "signal-before-message",
+                    f"{message.name}.{name} begins at bit {first}",
+                    name,
+                )
 
     def say(self, file: SignalFile, message: Message, name: str, what: str, signal: str = "") -> None:
         line = file.line_of(message.name, *([signal] if signal else []))

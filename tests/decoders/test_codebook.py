@@ -168,6 +168,15 @@ def test_a_unit_that_differs_from_the_files_is_a_warning() -> None:
     ]
 
 
+@pytest.mark.parametrize(("start", "end"), [(505, 65), (2100, 264)])
+def test_a_multiplexer_that_no_frame_can_hold_is_refused(start: int, end: int) -> None:
+    text = FILE.replace("SG_ Mode M : 48|4", f"SG_ Mode M : {start}|8")
+    found = refusal(HEAD + entry("ENGINE", "Deep", "Vehicle.EngineSpeed", "rpm"), text)
+    assert found == [
+        f"book.dbc:5: message ENGINE: multiplexer Mode ends in byte {end}, a frame has at most 64"
+    ]
+
+
 def test_a_multiplexer_inside_another_is_read_where_it_is_mapped() -> None:
     assert load(HEAD + SPEED).plan.roots.count.tolist() == [0], "nothing that is mapped depends on one"
     plan = load(HEAD + entry("ENGINE", "Deep", "Vehicle.EngineSpeed", "rpm")).plan

@@ -127,6 +127,15 @@ def test_lengths_without_end_leave_their_message_out() -> None:
     assert found.left_out["B.Long"].startswith("a.dbc:10: Long has 4000000000 bits from bit 0 on")
 
 
+@pytest.mark.parametrize("order", ["1+", "0-"])
+def test_a_signal_that_begins_before_its_message_is_left_out(order: str) -> None:
+    text = f'{HEAD}BO_ 1 A: 8 X\n{signal(1)}\n SG_ Early : -3|8@{order} (1,0) [0|0] "" X\n'
+    found = database.load({"a.dbc": text})
+    assert "Early" not in found.messages["A"].signals
+    assert found.left_out == {"A.Early": "a.dbc:8: Early begins at bit -3"}
+    assert [(one.name, one.line) for one in found.remarks] == [("signal-before-message", 8)]
+
+
 def test_ranges_without_end_are_cut_to_what_a_multiplexer_can_hold() -> None:
     text = HEAD + "BO_ 1 A: 8 X\n"
     text += ' SG_ M M : 0|4@1+ (1,0) [0|0] "" X\n SG_ s m0 : 8|8@1+ (1,0) [0|0] "" X\n'
