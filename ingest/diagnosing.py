@@ -1,10 +1,11 @@
 """What diagnostic answers add to the store beside fault codes: values, the answers themselves, identities."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from decoders.identity import Identity, IdentityKind
 from decoders.message import DiagMessage
-from decoders.uds import NEGATIVE_CODES
+from decoders.uds import NEGATIVE_CODES, SERVICES
 from ingest import answers, newest, odometers, samples
 from ingest.admitted import Admitted, Decoded
 from ingest.heard import Heard, MessageKey
@@ -16,6 +17,9 @@ from store import codebooks, identities, latest, raw_answers, segments
 from store.identities import Sighting
 from store.pool import Connection
 from store.raw_answers import RawAnswers
+
+OTHER: Final = "other"
+"""Services and negative response codes that no standard names: 65,536 pairs would be as many counters."""
 
 
 def book_of(one: Asking) -> tuple[str, str] | None:
@@ -113,7 +117,8 @@ def count(tally: Tally, decoded: Decoded, heard: Heard) -> None:
         tally.identities += sum(map(len, said.identities.values()))
         tally.clears += sum(map(len, said.clears.values()))
         for (service, code), n in said.refused.items():
-            word = f"{service:02X} {NEGATIVE_CODES.get(code, f'0x{code:02X}')}"
+            known = f"{service:02X}" if service in SERVICES else OTHER
+            word = f"{known} {NEGATIVE_CODES.get(code, OTHER)}"
             tally.negative_answers[word] = tally.negative_answers.get(word, 0) + n
     tally.no_measurement += heard.said.no_measurement
     tally.out_of_range += heard.said.out_of_range

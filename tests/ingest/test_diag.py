@@ -79,6 +79,21 @@ async def test_answers_nobody_can_read_are_kept_and_the_others_stored(conn: Conn
     assert after == before
 
 
+async def test_refusals_no_standard_names_are_counted_together(conn: Connection, line: Line) -> None:
+    said = [
+        (f"7f{service:02x}{code:02x}", "") for service in (0x19, 0x22, 0xEE) for code in (0x10, 0xA0, 0xA1)
+    ]
+    tally, _ = await pipeline.store(conn, [deliver(diag(CAR, 0, *said))], line)
+    assert tally.negative_answers == {
+        "19 generalReject": 1,
+        "19 other": 2,
+        "22 generalReject": 1,
+        "22 other": 2,
+        "other generalReject": 1,
+        "other other": 2,
+    }
+
+
 async def test_a_clear_ends_the_fault_and_the_next_report_begins_another(
     conn: Connection, line: Line
 ) -> None:
