@@ -88,7 +88,9 @@ def _check(out: Path, codebook: str | None, dbc: list[Path] | None, map_file: Pa
         raise typer.BadParameter(f"--out ends in {', '.join(suffixes)}; got {out.name!r}")
     if out.is_dir():
         raise typer.BadParameter(f"--out is a file to write; {out} is a folder")
-    if "{" not in str(out) and not out.parent.is_dir():
+    if "{" in str(out).replace("{message}", ""):
+        raise typer.BadParameter(f"--out: {{message}} is the only word in braces; got {str(out)!r}")
+    if "{message}" not in str(out) and not out.parent.is_dir():
         raise typer.BadParameter(f"--out: there is no folder {out.parent}")
     if (codebook is None) == (not dbc):
         raise typer.BadParameter("give --codebook NAME, or --dbc FILE")

@@ -181,6 +181,7 @@ def test_what_is_no_capture_is_refused_and_nothing_is_written(
         ["--out", "a.csv", "--codebook", "j1939", "--no-isotp"],
         ["--out", "a.csv", "--dbc", "car.dbc", "--map", "car.dbc", "--j1939"],
         ["--out", "no-such-folder/a.csv", "--codebook", "j1939"],
+        ["--out", "{messages}.csv", "--codebook", "j1939"],
     ],
 )
 def test_wrong_usage_is_told(wrong: list[str], tmp_path: Path, signals: Path) -> None:
