@@ -14,8 +14,8 @@ from decoders.kernel import Kernel
 from vehicle.errors import OdocareError
 from vehicle.frame import FrameBatch
 
-PORTION_BYTES: Final = 1 << 20
-_BLF_PORTION_BYTES: Final = 1 << 18
+PORTION_BYTES: Final = 1 << 21
+_BLF_PORTION_BYTES: Final = 1 << 19
 """Inflated it is some four times as much."""
 _GZIP: Final = b"\x1f\x8b"
 _BLF: Final = b"LOGG"

@@ -11,12 +11,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from decoders.captures.compiled import Compiled
 from decoders.columns import Columns, Series
-from decoders.field import Form
-from decoders.plan import Plan
 from decoders.verbatim import FileBook
+from odocare.codings import Coding, codings
 from odocare.decoded import ISO, Portion
 from odocare.parquet import Chunk, Coded, Column, Kind, Page, ParquetFile, Plain
+from odocare.waiting import Block, Codes, Waiting
 from vehicle.frame import FrameBatch
 
 PLACEHOLDER: Final = "{message}"
@@ -26,66 +27,9 @@ GROUP_ROWS: Final = 1 << 20
 """Rows of a row group."""
 BUFFERED_VALUES: Final = 1 << 26
 """Coded and not yet written, over all tables."""
-_CODED_BITS: Final = 16
 _BYTE: Final = 256
 _OWN: Final = ("time", "bus", "source")
 _TEXT: Final = "_text"
-
-
-@dataclass(frozen=True, slots=True)
-class Coding:
-    """How values of a signal are numbered: `value * steps + shift`, cut, is the place in `listed`."""
-
-    steps: float
-    shift: float
-    listed: NDArray[np.float64]
-    text_of: NDArray[np.int32]
-    """Place in `texts` of each value; -1 where it has no name."""
-    texts: tuple[str, ...]
-
-
-def codings(plan: Plan, book: FileBook) -> dict[int, Coding]:
-    """Of all signals whose fields are integers of 16 bits or fewer, by number.
-
-    A signal whose values cannot be told back from their numbers exactly is left out.
-    """
-    found = {}
-    bits = 64 - plan.fields.right.astype(np.int64)
-    for row in np.flatnonzero((bits <= _CODED_BITS) & (plan.fields.form <= Form.SIGNED)).tolist():
-        least = -(1 << int(bits[row]) - 1) if plan.fields.form[row] == Form.SIGNED else 0
-        raw = np.arange(least, least + (1 << int(bits[row])), dtype=np.float64)
-        listed = (raw * plan.scale[row] + plan.offset[row]) * plan.factor[row] + plan.shift[row]
-        step = plan.scale[row] * plan.factor[row]
-        if step == 0 or not np.isfinite(step) or not np.isfinite(1 / step):
-            continue
-        number = int(plan.number[row])
-        names = book.labels[number].texts
-        texts = tuple(dict.fromkeys(names.values()))
-        text_of = np.full(len(listed) if texts else 0, -1, np.int32)
-        for value, text in names.items():
-            text_of[listed == value] = texts.index(text)
-        one = Coding(float(1 / step), float(0.5 - listed[0] / step), listed, text_of, texts)
-        if ((listed * one.steps + one.shift).astype(np.uint16) == np.arange(len(listed))).all():
-            found[number] = one
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Frames of one message, and the values of each column."""
-
-    t_us: NDArray[np.int64]
-    bus: NDArray[np.uint8]
-    source: NDArray[np.uint8]
-    coded: NDArray[np.uint16]
-    """Shape (coded columns, frames)."""
-    plain: NDArray[np.float64]
-    """Shape (other columns, frames)."""
-    missing: NDArray[np.bool_] | None
-    """Shape (columns, frames); None: nothing is missing."""
-
-    def __len__(self) -> int:
-        return len(self.t_us)
 
 
 @dataclass(slots=True)
@@ -100,12 +44,7 @@ class _Table:
     """Of each column."""
     place: list[int]
     """Of each column, among the coded ones or among the others."""
-    is_coded: NDArray[np.bool_]
-    steps: NDArray[np.float64]
-    """Of the coded columns, shape (n, 1)."""
-    shift: NDArray[np.float64]
-    waiting: list[Block] = field(default_factory=list)
-    waiting_rows: int = 0
+    waiting: Waiting
     file: ParquetFile | None = None
     pages: list[list[Page]] = field(default_factory=list)
     rows: int = 0
@@ -127,12 +66,15 @@ class MessageTables:
     values: int = 0
     _tables: dict[str, _Table] = field(default_factory=dict)
     _codings: dict[int, Coding] = field(default_factory=dict)
+    _compiled: Compiled | None = None
     _seen: set[int] = field(default_factory=set)
     _buffered: int = 0
 
     def __post_init__(self) -> None:
         if self.path.suffix == ".parquet":
             self._codings = codings(self.book.codebook.plan, self.book)
+        reader = self.book.codebook.reader
+        self._compiled = None if reader is None else Compiled.of(reader.kernel)
 
     @property
     def signals(self) -> int:
@@ -164,10 +106,9 @@ class MessageTables:
             by_message.setdefault(series.message, []).append(series)
         for message, of_message in by_message.items():
             table = self._tables.get(message) or self._open(message)
-            block = _block(table, batch, of_message, is_full=is_full)
-            table.waiting.append(block)
-            table.waiting_rows += len(block)
-            if table.waiting_rows >= BLOCK_ROWS:
+            frame, values, is_whole = _side_by_side(table, of_message)
+            table.waiting.add(batch, frame, values, is_full=is_full and is_whole)
+            if len(table.waiting) >= BLOCK_ROWS:
                 self._code(table)
                 if table.rows >= GROUP_ROWS:
                     self._flush(table)
@@ -196,9 +137,14 @@ class MessageTables:
             numbers=list(by_name.values()),
             coding=coding,
             place=place.tolist(),
-            is_coded=is_coded,
-            steps=np.array([[one.steps] for one in coded]).reshape(-1, 1),
-            shift=np.array([[one.shift] for one in coded]).reshape(-1, 1),
+            waiting=Waiting(
+                Codes(
+                    is_coded,
+                    np.array([[one.steps] for one in coded]).reshape(-1, 1),
+                    np.array([[one.shift] for one in coded]).reshape(-1, 1),
+                    self._compiled,
+                )
+            ),
         )
         table.unfinished.unlink(missing_ok=True)
         self._tables[message] = table
@@ -206,10 +152,9 @@ class MessageTables:
 
     def _code(self, table: _Table) -> None:
         """Waiting blocks as one page of each column."""
-        if not table.waiting:
+        if not len(table.waiting):
             return
-        block = _joined(table.waiting)
-        table.waiting, table.waiting_rows = [], 0
+        block = table.waiting.block()
         for column, numbers in enumerate(table.numbers):
             count = len(block) - (0 if block.missing is None else int(block.missing[column].sum()))
             self.values += count
@@ -305,55 +250,24 @@ class MessageTables:
                 frame.write_ndjson(file)
 
 
-def _block(table: _Table, batch: FrameBatch, of_message: Sequence[Series], *, is_full: bool) -> Block:
-    """The series of one message side by side; frames that lack some have NaN there."""
+def _side_by_side(
+    table: _Table, of_message: Sequence[Series]
+) -> tuple[NDArray[np.int32], NDArray[np.float64], bool]:
+    """Frames of a message and the values of each column in them; frames that lack some have NaN there.
+
+    Whether every frame has what the message can have.
+    """
     only = of_message[0]
     if len(of_message) == 1 and len(only.number) == sum(map(len, table.numbers)) == len(table.names):
-        frame, values = only.frame, only.value  # numbers rise in both
-    else:
-        frame = np.unique(np.concatenate([series.frame for series in of_message]))
-        values = np.full((len(table.names), len(frame)), np.nan)
-        column_of = {number: column for column, same in enumerate(table.numbers) for number in same}
-        for series in of_message:
-            place = np.searchsorted(frame, series.frame)
-            for row, number in enumerate(series.number.tolist()):
-                values[column_of[number], place] = series.value[row]
-        is_full = False
-    missing = None if is_full else np.isnan(values)
-    every = bool(table.is_coded.all())
-    places = (values if every else values[table.is_coded]) * table.steps
-    places += table.shift
-    if missing is not None:
-        places[missing if every else missing[table.is_coded]] = 0.0
-    return Block(
-        t_us=batch.t_us[frame],
-        bus=batch.bus[frame],
-        source=(batch.can_id[frame] & np.uint32(0xFF)).astype(np.uint8),
-        coded=places.astype(np.uint16),
-        plain=values[~table.is_coded],
-        missing=missing,
-    )
-
-
-def _joined(blocks: Sequence[Block]) -> Block:
-    if len(blocks) == 1:
-        return blocks[0]
-    missing = None
-    if any(block.missing is not None for block in blocks):
-        shape = len(blocks[0].coded) + len(blocks[0].plain)
-        parts = [
-            np.zeros((shape, len(block)), np.bool_) if block.missing is None else block.missing
-            for block in blocks
-        ]
-        missing = np.concatenate(parts, axis=1)
-    return Block(
-        t_us=np.concatenate([block.t_us for block in blocks]),
-        bus=np.concatenate([block.bus for block in blocks]),
-        source=np.concatenate([block.source for block in blocks]),
-        coded=np.concatenate([block.coded for block in blocks], axis=1),
-        plain=np.concatenate([block.plain for block in blocks], axis=1),
-        missing=missing,
-    )
+        return only.frame, only.value, True  # numbers rise in both
+    frame = np.unique(np.concatenate([series.frame for series in of_message]))
+    values = np.full((len(table.names), len(frame)), np.nan)
+    column_of = {number: column for column, same in enumerate(table.numbers) for number in same}
+    for series in of_message:
+        place = np.searchsorted(frame, series.frame)
+        for row, number in enumerate(series.number.tolist()):
+            values[column_of[number], place] = series.value[row]
+    return frame, values, False
 
 
 def _chunk(pages: Sequence[Page], coding: Coding | None, rows: int) -> Chunk:

@@ -14,6 +14,7 @@ from decoders.verbatim import FileBook, Options, load
 from odocare import capture_file, decoded_tables
 from odocare.decoded import RowFile, Rows
 from odocare.decoded_tables import MessageTables
+from tests.decoders.compiled import kernel
 
 SIGNALS = """VERSION ""
 BU_: X
@@ -33,9 +34,10 @@ VAL_ 257 Second 7 "seven" ;
 """
 
 
-@pytest.fixture
-def book() -> FileBook:
-    return load(database.load({"a.dbc": SIGNALS.encode()}), "a", Options())
+@pytest.fixture(params=["numpy", "kernel"])
+def book(request: pytest.FixtureRequest) -> FileBook:
+    with_kernel = kernel() if request.param == "kernel" else None
+    return load(database.load({"a.dbc": SIGNALS.encode()}), "a", Options(), with_kernel)
 
 
 @pytest.fixture
