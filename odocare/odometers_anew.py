@@ -57,7 +57,8 @@ async def derive(
     before = datetime.combine(last + timedelta(days=1), time.min, zone)
     known, is_untold = await exchange.forget_odometers(conn, vehicle.id, first=first, last=last)
     days = _Days(conn, vehicle, first, last, known, now, lexicon)
-    books = _books(await redecode.books(conn), lexicon)
+    stored = await redecode.books(conn)
+    books = _books(stored, lexicon)
     frames = raw_frames.spanning(conn, vehicle.id, since=since - _LONGEST, until=before, books=list(books))
     async for portion in frames:
         present = [one for one in portion if _book(one, books).is_present]
@@ -71,6 +72,10 @@ async def derive(
         mine = [number for number, book in books.items() if book.untold_source == source]
         async for rows in stored_rows.without_frames(conn, reach, books=mine, signals=counters):
             await _merge_rows(days, rows, np.full(len(rows), source, dtype=np.int16))
+    gone = [number for number, _, _ in stored if number not in books]
+    if gone:
+        async for rows in stored_rows.spanning(conn, reach, signals=counters, books=gone):
+            await _merge_rows(days, rows, np.full(len(rows), odometer.UNTOLD, dtype=np.int16))
     if is_untold:
         async for rows in stored_rows.of_signals(conn, reach, signals=counters):
             await _merge_rows(days, rows, None)

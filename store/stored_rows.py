@@ -43,6 +43,7 @@ SPANNING: Final = """
     where s.vehicle_id = %(vehicle_id)s
       and s.at >= %(earliest)s and s.at < %(before)s and s.until >= %(since)s
       and (%(signals)s::smallint[] is null or s.signal && %(signals)s::smallint[])
+      and (%(books)s::integer[] is null or s.codebook_id = any(%(books)s::integer[]))
     order by s.at, s.boot, s.life, s.seq
 """
 WITHOUT_FRAMES: Final = """
@@ -128,13 +129,24 @@ class Reach:
 
 
 def spanning(
-    conn: Connection, reach: Reach, *, signals: Sequence[int] | None = None
+    conn: Connection,
+    reach: Reach,
+    *,
+    signals: Sequence[int] | None = None,
+    books: Sequence[int] | None = None,
 ) -> AsyncIterator[SignalRows]:
     """Whole segments that reach into a span, in portions; `rows.message` numbers a portion's.
 
-    With `signals`, only segments that have one of them. Needs a transaction.
+    With `signals`, only segments that have one of them; with `books`, only what these contents of codebooks
+    decoded. Needs a transaction.
     """
-    return _portions(conn, SPANNING, reach, signals=None if signals is None else list(signals))
+    return _portions(
+        conn,
+        SPANNING,
+        reach,
+        signals=None if signals is None else list(signals),
+        books=None if books is None else list(books),
+    )
 
 
 def without_frames(

@@ -133,3 +133,20 @@ async def test_a_day_from_before_sources_were_told_is_told_apart(conn: Connectio
     await conn.execute("update odometer_day set source = 0 where source = 256")
     await again(conn, RIGHT)
     assert await derived(conn) == expected
+
+
+async def test_readings_of_a_codebook_that_is_no_longer_there_stay(conn: Connection) -> None:
+    """Nobody can decode its frames again: what is stored of them counts, whoever counted it."""
+    morning, evening = (
+        deliver(can(TRUCK, seq, [distance(0, km, ENGINE)], t0_us=T0_US + seq * HOUR_US, codebook="j1939"))
+        for seq, km in enumerate((80_000.0, 80_100.0))
+    )
+    await store(conn, [morning], line(RIGHT))
+    await conn.execute("update codebook set name = 'gone'")
+    await store(conn, [evening], line(WRONG))
+    await again(conn, RIGHT)
+    found = {source: (row["first_km"], row["last_km"]) for (_, source), row in (await days(conn)).items()}
+    assert found == {
+        odometer.UNTOLD: (80_000.0, 80_000.0),
+        odometer.J1939_VD + ENGINE: (80_100.0, 80_100.0),
+    }
