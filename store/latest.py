@@ -16,6 +16,13 @@ READ: Final = """
     from latest where vehicle_id = any(%(vehicle_id)s)
     order by vehicle_id for update
 """
+BEGIN: Final = """
+    insert into latest (vehicle_id, seen_at, known_at, signal, at, value)
+    select v.vehicle_id, v.seen_at, v.known_at, '{}', '{}', '{}'
+    from unnest(%(vehicle_id)s, %(seen_at)s, %(known_at)s) as v (vehicle_id, seen_at, known_at)
+    on conflict do nothing
+"""
+"""A row that is not there cannot be locked; this waits for whoever else is about to write the first one."""
 WRITE: Final = """
     insert into latest as l (vehicle_id, seen_at, known_at, signal, at, value)
     select v.vehicle_id, v.seen_at, v.known_at,
@@ -59,7 +66,10 @@ async def merge(conn: Connection, seen: Seen, readings: Readings) -> None:
 
     Every vehicle of `readings` must be in `seen`.
     """
-    stored = await _stored(conn, seen.vehicle_id)
+    stored, rows_n = await _stored(conn, seen.vehicle_id)
+    if rows_n < len(seen.vehicle_id):
+        await _begin(conn, seen)
+        stored, _ = await _stored(conn, seen.vehicle_id)
     chosen = newest(joined([stored, readings]))
     since = np.searchsorted(chosen.vehicle_id, seen.vehicle_id, side="left")
     until = np.searchsorted(chosen.vehicle_id, seen.vehicle_id, side="right")
@@ -84,7 +94,8 @@ async def hold(conn: Connection, vehicle_id: int) -> Readings:
 
     Ingest waits here with all that it derives from new messages of the vehicle.
     """
-    return await _stored(conn, np.array([vehicle_id], dtype=np.int64))
+    readings, _ = await _stored(conn, np.array([vehicle_id], dtype=np.int64))
+    return readings
 
 
 async def replace(conn: Connection, vehicle_id: int, readings: Sequence[Readings], *, seen_us: int) -> None:
@@ -106,7 +117,20 @@ async def replace(conn: Connection, vehicle_id: int, readings: Sequence[Readings
         )
 
 
-async def _stored(conn: Connection, vehicle_id: NDArray[np.int64]) -> Readings:
+async def _begin(conn: Connection, seen: Seen) -> None:
+    async with arrays.cursor(conn) as cur:
+        await cur.execute(
+            BEGIN,
+            {
+                "vehicle_id": arrays.int8s(seen.vehicle_id),
+                "seen_at": arrays.timestamps(seen.seen_us),
+                "known_at": arrays.timestamps(seen.known_us),
+            },
+        )
+
+
+async def _stored(conn: Connection, vehicle_id: NDArray[np.int64]) -> tuple[Readings, int]:
+    """What is kept of vehicles, and how many of them have a row; those are locked."""
     async with arrays.cursor(conn) as cur:
         await cur.execute(READ, {"vehicle_id": arrays.int8s(vehicle_id)}, binary=True)
         rows = await cur.fetchall()
@@ -114,7 +138,7 @@ async def _stored(conn: Connection, vehicle_id: NDArray[np.int64]) -> Readings:
     t_us, _ = arrays.read([row[2] for row in rows], ">i8")
     value, _ = arrays.read([row[3] for row in rows], ">f8")
     ids = np.array([row[0] for row in rows], dtype=np.int64)
-    return Readings(np.repeat(ids, sizes), signal, t_us + arrays.EPOCH_US, value)
+    return Readings(np.repeat(ids, sizes), signal, t_us + arrays.EPOCH_US, value), len(rows)
 
 
 def joined(parts: Sequence[Readings]) -> Readings:

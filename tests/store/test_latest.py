@@ -1,5 +1,6 @@
 """The latest state only goes forward, whatever the order of arrival."""
 
+import asyncio
 import random
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from store import latest, vehicles
 from store.latest import Readings, Seen
-from store.pool import Connection
+from store.pool import Connection, connect
 from vehicle.day import us_of
 from vehicle.vin import Vin
 
@@ -46,6 +47,38 @@ async def stored(conn: Connection) -> dict[int, tuple[int, dict[int, tuple[int, 
         )
         for vehicle, at, signal, moments, value in await cur.fetchall()
     }
+
+
+async def test_two_that_bring_the_first_values_of_a_vehicle_at_once_lose_none(
+    conn: Connection, database_url: str
+) -> None:
+    a, b = await fleet(conn)
+    mine, other = [(a, 1, 100, 10.0)], [(a, 2, 90, 20.0), (b, 1, 50, 30.0)]
+    async with connect(database_url) as second, connect(database_url) as third:
+
+        async def bring() -> None:
+            async with second.transaction():
+                await latest.merge(second, seen(*other), readings(*other))
+
+        async with conn.transaction():
+            await latest.merge(conn, seen(*mine), readings(*mine))
+            bringing = asyncio.create_task(bring())
+            await blocked(third)
+        await bringing
+    assert await stored(conn) == {a: (100, {1: (100, 10.0), 2: (90, 20.0)}), b: (50, {1: (50, 30.0)})}
+
+
+async def blocked(conn: Connection) -> None:
+    """Wait until another connection to this database waits for a lock."""
+    async with asyncio.timeout(20):
+        while True:
+            cur = await conn.execute(
+                "select count(*) from pg_stat_activity"
+                " where datname = current_database() and wait_event_type = 'Lock'"
+            )
+            if await cur.fetchone() != (0,):
+                return
+            await asyncio.sleep(0.01)
 
 
 async def test_newer_values_replace_older_ones_and_late_ones_do_not(conn: Connection) -> None:
