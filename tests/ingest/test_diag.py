@@ -4,8 +4,10 @@ import random
 
 import pytest
 
-from decoders import isotp
+import dbc
+from decoders import diagnostics, isotp
 from ingest import pipeline, replay
+from ingest.lexicon import Lexicon
 from ingest.metrics import Tally
 from ingest.pipeline import Line
 from ingest.replay import Outcome
@@ -288,3 +290,67 @@ async def test_a_vehicle_whose_location_is_off_keeps_its_other_answers(conn: Con
     await pipeline.store(conn, cut(CAR, talk((0x7EC, BATTERY)), 50), kona_line(line))
     assert await values_of(conn, SOC) == [50.0]
     assert len((await contents(conn, "raw_frame"))["raw_frame"]) == 1
+
+
+WHERE = """
+[dids]
+name = "where"
+origin = "invented, for tests"
+[[did]]
+did = 0xA001
+name = "latitude"
+bytes = 4
+[[did.signal]]
+path = "Vehicle.CurrentLocation.Latitude"
+unit = "degrees"
+byte = 0
+bits = 32
+scale = 0.000001
+"""
+LISTED = """
+[[diagnostics]]
+name = "where"
+files = ["where.toml"]
+[[model]]
+model = "Where"
+diagnostics = "where"
+"""
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+async def test_positions_that_an_ecu_tells_are_kept_only_where_they_may_be(
+    conn: Connection, line: Line, *, allowed: bool
+) -> None:
+    texts = {"where.toml": WHERE} | {name: dbc.read(name) for name in diagnostics.STANDARD_FILES}
+    lexicon = line.lexicon
+    books = diagnostics.load(LISTED, texts, lexicon.catalogue)
+    mine = Line(Lexicon.of(lexicon.catalogue, lexicon.codebooks, lexicon.dtc_table, books), line.seal)
+    await conn.execute(
+        "insert into vehicle (vin, model, location_allowed) values (%s, 'Where', %s)", [CAR, allowed]
+    )
+    told = (31_200_001).to_bytes(4, "big").hex()
+    frames = talk(
+        (0x7E8, "62a001" + told), (0x7E8, "5904030100" + "2f" + "0101a001" + told), (0x7EC, "410d32")
+    )
+    stream = [deliver(diag(CAR, 0, ("62a001" + told, ""), ("410d32", ""), ("5902ff0301002f", "1902ff")))]
+    stream += [
+        deliver(frames_message(CAR, seq + 1, frames[seq : seq + 1], codebook="j1939"))
+        for seq in range(len(frames))
+    ]
+    await pipeline.store(conn, stream, mine)
+    positions = [31.200001, 31.200001] if allowed else []
+    assert await values_of(conn, "Vehicle.CurrentLocation.Latitude") == pytest.approx(positions)
+    (tables,) = await (
+        await conn.execute(
+            "select array_agg(table_name::text) from information_schema.tables"
+            " where table_schema = 'public' and table_type = 'BASE TABLE'"
+        )
+    ).fetchall()
+    holding = set()
+    for table in tables[0]:
+        query = f"select count(*) from {table} t where to_jsonb(t)::text ~ '{told}|31.200001|{told[2:]}'"
+        if await (await conn.execute(query.encode())).fetchone() != (0,):
+            holding.add(table)
+    everywhere = {"segment", "raw_answer", "raw_frame", "fault_event", "fault"}
+    assert holding == (everywhere if allowed else set())
+    assert len(await values_of(conn, SPEED)) >= 1

@@ -1,5 +1,6 @@
 """All kinds of messages together: in any order, doubled, in any batches, they end in the same rows."""
 
+import asyncio
 import random
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -7,8 +8,9 @@ from typing import Any, Final
 import pytest
 
 from ingest import pipeline
+from ingest.committer import Committer
 from ingest.delivery import Delivery
-from ingest.metrics import Tally
+from ingest.metrics import Metrics, Tally
 from ingest.pipeline import Line
 from store import signals as catalogue
 from store.pool import Connection
@@ -182,6 +184,28 @@ async def test_messages_of_all_kinds_in_any_order_end_in_the_same_rows(
     late = [*clean, *draw.sample(clean, len(clean) // 2)]
     draw.shuffle(late)
     await stored(conn, mine, late, draw)
+    found = await everything(conn)
+    for table, rows in expected.items():
+        assert found[table] == rows, table
+
+
+async def test_two_that_store_the_same_vehicles_at_once_end_in_the_same_rows(
+    conn: Connection, database_url: str, line: Line
+) -> None:
+    mine, draw = kona_line(line), random.Random(7)
+    clean = fleet()
+    await pipeline.store(conn, clean, mine)
+    expected = await everything(conn)
+    await conn.execute(f"truncate {TABLES}".encode())
+    late = [*clean, *draw.sample(clean, len(clean) // 3)]
+    draw.shuffle(late)
+
+    async def store(part: list[Delivery], size: int) -> None:
+        async with Committer(database_url, mine, Metrics(), asyncio.Event()) as committer:
+            for start in range(0, len(part), size):
+                await committer.commit(part[start : start + size])
+
+    await asyncio.gather(store(late[::2], 5), store(late[1::2], 13))
     found = await everything(conn)
     for table, rows in expected.items():
         assert found[table] == rows, table
