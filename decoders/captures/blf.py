@@ -1,7 +1,6 @@
 """BLF, Vector's binary log: a header, then containers of zlib-compressed objects."""
 
 import struct
-import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -10,6 +9,7 @@ from decoders.captures import blf_objects
 from decoders.captures.blf_objects import BASE_BYTES, SIGNATURE
 from decoders.captures.compiled import Compiled
 from decoders.captures.findings import Findings
+from decoders.captures.inflating import InflateError, inflated
 from decoders.frames import concatenate
 from vehicle.day import us_of
 from vehicle.errors import DecodeError
@@ -62,17 +62,17 @@ class Blf:
         self._owed = max(self._owed - len(portion), 0)
         if self._since_us is None and not self._read_header():
             return concatenate([])
-        at, inflated, batches = 0, [self._objects], []
+        at, parts, batches = 0, [self._objects], []
         while (size := self._next(at)) is not None:
             contents = self._contents(at, size)
             if contents is None:  # what began before it cannot go on behind it
-                batches.append(self._frames(b"".join(inflated)))
-                self._objects, inflated = b"", []
+                batches.append(self._frames(b"".join(parts)))
+                self._objects, parts = b"", []
             else:
-                inflated.append(contents)
+                parts.append(contents)
             at += size + size % 4
         self._use(at)
-        return concatenate([*batches, self._frames(b"".join(inflated))])
+        return concatenate([*batches, self._frames(b"".join(parts))])
 
     def close(self) -> FrameBatch:
         """What can be read of a container that was cut off."""
@@ -142,13 +142,12 @@ class Blf:
         if method != _DEFLATED:
             self.findings.report(where, f"a container is stored or deflated, got method {method}")
             return None
-        inflater = zlib.decompressobj()
         try:
-            found = inflater.decompress(packed, MAX_CONTAINER_BYTES)
-        except zlib.error as error:
+            found, is_whole = inflated(packed, MAX_CONTAINER_BYTES)
+        except InflateError as error:
             self.findings.report(where, f"{error}")
             return None
-        if inflater.eof and len(found) != inflated_bytes:
+        if is_whole and len(found) != inflated_bytes:
             self.findings.report(
                 where, f"a container of {inflated_bytes} bytes was expected, got {len(found)}"
             )
