@@ -210,7 +210,7 @@ class _Reader:
             for (message, ecu, number), frozen in values.items()
             if number >= 0
         ]
-        reports = self.reports + obd_codes.reports(self.lists, self.lamps, frames)
+        reports = self.reports + obd_codes.reports(self.lists, self.lamps, frames, self.clears)
         return Diagnosed(
             rows=now.rows(self.live),
             reports=sorted(reports, key=lambda one: (one.message, one.at_us)),

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from decoders import dtc as spelling
 from decoders.obd import CodeKind, Codes
-from vehicle.dtc import BYTE, Dtc, DtcReading, DtcReport, DtcStandard, DtcStatus
+from vehicle.dtc import BYTE, Dtc, DtcClear, DtcReading, DtcReport, DtcStandard, DtcStatus
 
 SAME_SCAN_US: Final = 10_000_000
 """Lists of one ECU and message that lie no further apart are one look at its codes."""
@@ -48,7 +48,7 @@ class FreezeFrame:
     """VSS path to value."""
 
 
-_Told = TypeVar("_Told", Lamp, FreezeFrame)
+_Told = TypeVar("_Told", Lamp, FreezeFrame, DtcClear)
 
 
 @dataclass(slots=True)
@@ -62,9 +62,14 @@ class _Scan:
     counted: dict[CodeKind, bool] = field(default_factory=dict)
     whole: set[CodeKind] = field(default_factory=set)
 
-    def continues(self, one: CodeList) -> bool:
-        """Whether a list belongs to this look, rather than beginning another one."""
+    def continues(self, one: CodeList, cleared_us: Sequence[int]) -> bool:
+        """Whether a list belongs to this look, rather than beginning another one.
+
+        `cleared_us` are moments of the ECU's clears in the list's message, rising.
+        """
         if one.message != self.message or one.at_us - self.first_us > SAME_SCAN_US:
+            return False
+        if bisect_left(cleared_us, self.last_us) < bisect_left(cleared_us, one.at_us):
             return False
         if one.codes.kind not in self.lists:
             return True
@@ -82,19 +87,26 @@ class _Scan:
 
 
 def reports(
-    heard: Iterable[CodeList], lamps: Sequence[Lamp] = (), frames: Sequence[FreezeFrame] = ()
+    heard: Iterable[CodeList],
+    lamps: Sequence[Lamp] = (),
+    frames: Sequence[FreezeFrame] = (),
+    clears: Iterable[DtcClear] = (),
 ) -> list[DtcReport]:
     """What ECUs said about their codes, by message, time and ECU; one report for each look at an ECU.
 
     A code is confirmed (service 03), pending (07) or permanent (0A); a permanent one that is not among the
     confirmed ones of the same look was cleared by a tester and not tested since. A report is complete where
     every list was heard whole, and tells about those lists; services 03 and 07 together tell everything but
-    permanence.
+    permanence. A clear of the ECU ends a look: what was heard before it says nothing about what is behind it.
     """
+    cleared = {
+        look: sorted(one.at_us for one in mine)
+        for look, mine in _by_look(one for one in clears if one.standard is DtcStandard.J2012).items()
+    }
     scans: dict[str, list[_Scan]] = {}
     for one in sorted(heard, key=lambda one: (one.message, one.at_us)):
         mine = scans.setdefault(one.ecu, [])
-        if not mine or not mine[-1].continues(one):
+        if not mine or not mine[-1].continues(one, cleared.get((one.message, one.ecu), ())):
             mine.append(_Scan(one.message, one.at_us, one.at_us))
         mine[-1].add(one)
     lit = _by_look(sorted(lamps, key=lambda one: one.at_us))

@@ -115,6 +115,12 @@ async def test_a_clear_ends_the_fault_and_the_next_report_begins_another(
     ]
 
 
+async def test_a_list_heard_before_a_clear_says_nothing_behind_it(conn: Connection, line: Line) -> None:
+    said = diag(CAR, 0, ("43010301", "03"), ("4700", "07"), ("44", "04"), ("4a00", "0a"))
+    await pipeline.store(conn, [deliver(said)], line)
+    assert await faults(conn) == [("7e8", "P0301", 1, True, 0x08, "cleared", None)]
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_answers_in_any_order_end_in_the_same_faults(conn: Connection, line: Line, seed: int) -> None:
     said = [
