@@ -142,6 +142,7 @@ class MessageTables:
                     is_coded,
                     np.array([[one.steps] for one in coded]).reshape(-1, 1),
                     np.array([[one.shift] for one in coded]).reshape(-1, 1),
+                    self.book.codebook.matches_pgn,
                     self._compiled,
                 )
             ),

@@ -20,6 +20,8 @@ class Codes:
     steps: NDArray[np.float64]
     """Of the coded ones, shape (n, 1)."""
     shift: NDArray[np.float64]
+    with_source: bool
+    """Whether J1939 source addresses are kept."""
     compiled: Compiled | None = None
     """None: numpy codes."""
 
@@ -36,6 +38,7 @@ class Block:
     t_us: NDArray[np.int64]
     bus: NDArray[np.uint8]
     source: NDArray[np.uint8]
+    """Any bytes where `Codes.with_source` is not set."""
     coded: NDArray[np.uint16]
     """Shape (coded columns, frames)."""
     plain: NDArray[np.float64]
@@ -66,9 +69,11 @@ class Waiting:
         """Rows of these frames, values of shape (columns, frames); where they are full none is NaN."""
         room = self._with_room(len(frame))
         here = slice(self.rows, self.rows + len(frame))
-        room.t_us[here] = batch.t_us[frame]
-        room.bus[here] = batch.bus[frame]
-        room.source[here] = (batch.can_id[frame] & np.uint32(0xFF)).astype(np.uint8)
+        places = frame.astype(np.intp)
+        batch.t_us.take(places, out=room.t_us[here], mode="clip")  # "raise" would copy first
+        batch.bus.take(places, out=room.bus[here], mode="clip")
+        if self.codes.with_source:
+            room.source[here] = (batch.can_id[places] & np.uint32(0xFF)).astype(np.uint8)
         missing = None
         if not is_full:
             if self._missing is None:
