@@ -1,7 +1,7 @@
 """`/v1/vehicles/{id}`: a vehicle by its random id, never by its VIN."""
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
@@ -37,6 +37,7 @@ router = APIRouter(prefix="/v1/vehicles/{vehicle_id}", tags=["vehicles"])
 
 _LONGEST_D: Final = 3 * 366
 _POINTS: Final = 500
+Moment = TypeVar("Moment", date, datetime)
 
 
 async def found(_caller: Reader, vehicle_id: UUID, conn: Conn) -> Card:
@@ -133,7 +134,7 @@ async def days(
 ) -> DaysOut:
     """Daily features; at most three years at once."""
     last = until or shared.options.now().date() + timedelta(days=1)
-    first = since or last - timedelta(days=366)
+    first = since or _before(last, timedelta(days=366))
     if not timedelta(0) <= last - first <= timedelta(days=_LONGEST_D):
         raise Problem(
             422, "span", f"since must not be after until, nor more than {_LONGEST_D} days before it"
@@ -153,6 +154,13 @@ def _aware(at: datetime) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
+def _before(end: Moment, span: timedelta) -> Moment:
+    try:
+        return end - span
+    except OverflowError:
+        raise Problem(422, "span", f"until has {span.days} days before it") from None
+
+
 @router.get("/signals")
 async def signals(
     card: Found,
@@ -166,7 +174,7 @@ async def signals(
     """One signal, down-sampled to minimum, maximum, mean and last per bucket; at most 92 days at once."""
     signal = _signal(shared, path)
     end = _aware(until or shared.options.now())
-    start = _aware(since or end - timedelta(days=1))
+    start = _aware(since or _before(end, timedelta(days=1)))
     if not timedelta(0) < end - start <= series.LONGEST:
         raise Problem(422, "span", f"since must be before until, by at most {series.LONGEST.days} days")
     found_buckets = await series.buckets(conn, card.vehicle_id, signal, since=start, until=end, points=points)

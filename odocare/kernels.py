@@ -5,6 +5,7 @@
 
 import hashlib
 import os
+import stat
 import subprocess
 import sys
 import tempfile
@@ -39,7 +40,7 @@ def decoding(settings: Settings) -> "Kernel | None":
     try:
         file = (settings.cache or settings.home / "cache") / "numba" / f"decode-{_fingerprint()}.o"
         try:
-            return kernel.load(file.read_bytes())
+            return kernel.load(own(file))
         except FileNotFoundError:
             event, why = "compiling the decoder for this processor, once", {"file": str(file)}
         except KernelError as error:
@@ -47,10 +48,19 @@ def decoding(settings: Settings) -> "Kernel | None":
         _require_room(file.parent)
         _tell(event, **why)
         _compile(file)
-        return kernel.load(file.read_bytes())
+        return kernel.load(own(file))
     except (KernelError, OSError, ImportError) as error:
         _tell("decoding without the compiled kernel", why=str(error))
         return None
+
+
+def own(file: Path) -> bytes:
+    """Machine code that nobody else can have put there. Raises `KernelError`, `FileNotFoundError`."""
+    with file.open("rb") as code:
+        found = os.fstat(code.fileno())
+        if found.st_uid not in (0, os.geteuid()) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise KernelError(f"machine code is run only where no other user can write it, not from {file}")
+        return code.read()
 
 
 def _require_room(folder: Path) -> None:

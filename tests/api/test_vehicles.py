@@ -84,7 +84,12 @@ async def test_days_are_bounded_and_leave_gaps_out(client: Client, conn: Connect
     assert days[0] >= "2026-06-20"
     assert days[-1] == "2026-11-21"
     assert "2026-07-06" not in days
-    for wrong in ({"since": "2010-01-01"}, {"since": "2026-11-21", "until": "2026-11-01"}, {"since": "x"}):
+    for wrong in (
+        {"until": "0001-01-02"},
+        {"since": "2010-01-01"},
+        {"since": "2026-11-21", "until": "2026-11-01"},
+        {"since": "x"},
+    ):
         assert (await client.get(url, headers=header, params=wrong)).status_code == 422
 
 
@@ -131,6 +136,7 @@ async def test_a_signal_is_down_sampled(client: Client, conn: Connection, key: K
         {"path": "Vehicle.CurrentLocation.Latitude"},
         {"path": "Vehicle.Speed", "since": "2020-01-01T00:00:00Z"},
         {"path": "Vehicle.Speed", "since": "2026-11-21T00:00:00Z", "until": "2026-11-20T00:00:00Z"},
+        {"path": "Vehicle.Speed", "until": "0001-01-01T00:00:00Z"},
         {"path": "Vehicle.Speed", "points": "1000000000"},
         {},
     ],

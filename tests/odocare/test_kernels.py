@@ -6,6 +6,7 @@ from decoders import can
 from odocare import kernels, wiring
 from odocare.settings import Settings
 from tests.strategies import Frame, batch_of
+from vehicle.errors import KernelError
 
 
 def only_file(folder: Path) -> Path:
@@ -34,6 +35,16 @@ def test_the_kernel_is_compiled_once_and_again_where_it_is_damaged(
     books = wiring.codebooks(again)
     batch = batch_of([Frame(0x3E0, (123_456).to_bytes(4, "big") + bytes(4))])
     assert can.decode(batch, books.by_name("odo_petrol")).rows.value.tolist() == [12_345_600.0]
+
+
+def test_machine_code_that_others_can_write_is_not_run(tmp_path: Path) -> None:
+    file = tmp_path / "decode.o"
+    file.write_bytes(b"code")
+    file.chmod(0o600)
+    assert kernels.own(file) == b"code"
+    file.chmod(0o620)
+    with pytest.raises(KernelError, match="no other user can write it"):
+        kernels.own(file)
 
 
 def test_without_the_setting_numpy_decodes(tmp_path: Path) -> None:
