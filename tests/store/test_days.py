@@ -50,10 +50,10 @@ async def stored(conn: Connection) -> list[dict[str, object]]:
 
 def expected(merged: FeatureDays) -> list[dict[str, object]]:
     columns = {name: getattr(merged, name).tolist() for name in FeatureDays.__dataclass_fields__}
-    rows = []
-    for number in range(len(merged)):
-        rows.append({name: None if (x := column[number]) != x else x for name, column in columns.items()})
-    return rows
+    return [
+        {name: None if (x := column[number]) != x else x for name, column in columns.items()}
+        for number in range(len(merged))
+    ]
 
 
 @pytest.mark.parametrize("seed", range(8))
