@@ -2,10 +2,14 @@
 
     date Tue Nov 14 10:13:20.000 pm 2023
     base hex  timestamps absolute
+    Begin Triggerblock Tue Nov 14 10:13:20.000 pm 2023
+       0.000000 Start of measurement
        0.008010 1  7BB             Rx   d 8 10 26 62 01 00 7E 50 07
        0.009010 CANFD   1 Rx        123                  1 0 9 12 11 22 33 44 55 66 77 88 99 AA BB CC ...
 
-Times count from the date, which is taken as UTC. Lines of other events are passed over.
+Times count from the measurement's start, which is taken as UTC: that of the first trigger block, or where it
+has none, the date. A block that was triggered within a measurement begins where the date and its first time
+lead to; then the date is the start. Lines of other events are passed over.
 """
 
 import re
@@ -33,6 +37,10 @@ _ERROR: Final = re.compile(
 )
 _LIKE_A_FRAME: Final = re.compile(_TIME + rb"(?:CANFD\s|\d{1,3}\s+\S+\s+(?:Rx|Tx|TxRq)\s)")
 _DATE: Final = re.compile(rb"^\s*date\s+\w+\.?\s+(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
+_BLOCK: Final = re.compile(
+    rb"^\s*begin\s+triggerblock\s+\w+\.?\s+([^\r\n]+?)\s*$", re.IGNORECASE | re.MULTILINE
+)
+_TIMED: Final = re.compile(rb"^" + _TIME, re.MULTILINE)
 _BASE: Final = re.compile(
     rb"^\s*base\s+(hex|dec)(?:\s+timestamps\s+(absolute|relative))?", re.IGNORECASE | re.MULTILINE
 )
@@ -49,6 +57,7 @@ _WHEN: Final = re.compile(
     r"(?:\.(?P<fraction>\d{1,6}))?(?:\s+(?P<half>am|pm))?\s+(?P<year>\d{4})",
     re.IGNORECASE,
 )
+_MILLISECOND_DIGITS: Final = 3
 _CLASSIC_BYTES: Final = 8
 
 
@@ -70,8 +79,21 @@ def lines(head: bytes) -> Lines:
         raise UnreadableAscError("ASC files are read with `base hex`, got `base dec`")
     if base is not None and (base[2] or b"").lower() == b"relative":
         raise UnreadableAscError("ASC files are read with `timestamps absolute`, got `timestamps relative`")
-    date = _DATE.search(head)
-    return Lines(_Asc(0 if date is None else _moment(date[1])).shape)
+    return Lines(_Asc(_start_us(head)).shape)
+
+
+def _start_us(head: bytes) -> int:
+    """When the measurement started, since 1970; 0 where nothing tells."""
+    date, block = _DATE.search(head), _BLOCK.search(head)
+    date_us = 0 if date is None else _moment(date[1])
+    block_us = 0 if block is None else _moment(block[1])
+    if block is None or not block_us:
+        return date_us
+    timed = _TIMED.search(head, block.end())
+    first_us = (
+        0 if timed is None else int(timed["whole"]) * 1_000_000 + int(timed["fraction"][:6].ljust(6, b"0"))
+    )
+    return date_us if abs(date_us + first_us - block_us) < first_us else block_us
 
 
 class _Asc:
@@ -120,7 +142,10 @@ class _Asc:
 
 
 def _moment(text: bytes) -> int:
-    """A date like `Nov 14 10:13:20.000 pm 2023`; 0 where it cannot be read."""
+    """A date like `Nov 14 10:13:20.000 pm 2023`; 0 where it cannot be read.
+
+    python-can writes milliseconds without leading zeros: `55.20` is 55.020 s.
+    """
     found = _WHEN.fullmatch(text.decode("utf-8", errors="replace"))
     month = None if found is None else _MONTHS.get(found["month"][:3].lower())
     if found is None or month is None:
@@ -128,7 +153,7 @@ def _moment(text: bytes) -> int:
     hour = int(found["hour"])
     if found["half"] is not None:
         hour = hour % 12 + (12 if found["half"].lower() == "pm" else 0)
-    microsecond = int((found["fraction"] or "0").ljust(6, "0"))
+    microsecond = int((found["fraction"] or "0").zfill(_MILLISECOND_DIGITS).ljust(6, "0"))
     try:
         at = datetime(
             int(found["year"]), month, int(found["day"]), hour, int(found["minute"]), int(found["second"]),

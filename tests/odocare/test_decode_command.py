@@ -76,6 +76,7 @@ def test_every_format_gives_the_same_values(name: str, tmp_path: Path, signals: 
     rows = [
         (row["message"], row["signal"], row["value"], row["unit"], row["text"]) for row in table.to_dicts()
     ]
+    assert summary["first_at"][:19] == "2023-11-14T22:13:20"
     assert sorted(rows, key=str) == sorted(
         [
             ("Engine", "Speed", 1000.0, "rpm", None),

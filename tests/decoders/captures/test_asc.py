@@ -1,5 +1,7 @@
 """ASC: frames of both kinds among other events; what a tool wrote is what is read."""
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import can
@@ -78,6 +80,8 @@ def test_kinds_that_are_not_read_are_refused(head: bytes) -> None:
         (b"date Die Nov 14 22:13:20 2023", BASE_US),
         (b"date Mit M\xc3\xa4r 1 10:00:00.250 am 2023", 1_677_664_800_250_000),
         (b"date of something", 0),
+        (b"date Tue Nov 14 22:13:20.20 2023", BASE_US + 20_000),  # python-can means .020
+        (b"date Tue Nov 14 22:13:20.020000 2023", BASE_US + 20_000),
     ],
 )
 def test_dates_of_several_spellings_are_read(date: bytes, t_us: int) -> None:
@@ -85,6 +89,36 @@ def test_dates_of_several_spellings_are_read(date: bytes, t_us: int) -> None:
     assert found[0].t_us == t_us
 
 
+BLOCK = b"Begin Triggerblock Tue Nov 14 10:13:20.000 pm 2023\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "t_us"),
+    [
+        (b"date Sun Nov 22 04:00:00 2026\n" + BLOCK + b"  0.000000 Start of measurement\n", BASE_US),
+        (b"date Sun Nov 22 04:00:00 2026\r\n" + BLOCK.replace(b"\n", b"\r\n"), BASE_US),
+        (b"date Sun Nov 22 04:00:00 2026\nBegin Triggerblock one two\n", 1_795_320_000_000_000),
+        (BLOCK + b"// a comment\n", BASE_US),
+        (b"date Tue Nov 14 10:13:10.500 pm 2023\n" + BLOCK, BASE_US - 9_500_000),  # triggered 10 s later
+    ],
+)
+def test_times_count_from_the_start_of_the_measurement(lines: bytes, t_us: int) -> None:
+    found, findings = read(b"base hex  timestamps absolute\n" + lines + b"9.000000 1 123 Rx d 1 AB\n")
+    assert findings.broken_n == 0
+    assert found == [Frame(t_us + 9_000_000, 0x123, False, 0, b"\xab")]
+
+
+@pytest.fixture
+def zone_of_files(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A tool writes local time."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("zone_of_files")
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(recordings())
 def test_what_a_tool_writes_is_what_is_read(tmp_path: Path, frames: list[Frame]) -> None:
@@ -95,14 +129,7 @@ def test_what_a_tool_writes_is_what_is_read(tmp_path: Path, frames: list[Frame])
             writer.on_message_received(frame.message(channel=frame.bus))
     found, findings = read(path.read_bytes())
     assert findings.broken_n == 0, findings.problems
-    since = frames[0].t_us if frames else 0
-    shifted = [
-        Frame(one.t_us - since, one.can_id, one.is_extended, one.bus, one.data) for one in plain(frames)
-    ]
-    start = found[0].t_us if found else 0
-    assert [
-        Frame(one.t_us - start, one.can_id, one.is_extended, one.bus, one.data) for one in found
-    ] == shifted
+    assert found == plain(frames)
 
 
 @settings(max_examples=60)
