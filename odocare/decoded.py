@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event, Thread
 from typing import Final, Protocol
 
 import numpy as np
@@ -17,6 +18,8 @@ COLUMNS: Final = ("time", "bus", "source", "message", "signal", "value", "unit",
 Portion = tuple[FrameBatch, Columns]
 _TIME: Final = pl.Datetime("us", "UTC")
 _NO_TEXT: Final = -1
+_INTERRUPTIONS: Final = 8
+"""Passed over while an unfinished file is removed."""
 ISO: Final = "%Y-%m-%dT%H:%M:%S%.6fZ"
 SUFFIXES: Final = (".parquet", ".csv", ".jsonl")
 
@@ -171,29 +174,50 @@ class RowFile:
 
     def write(self, portions: Iterator[Portion]) -> None:
         """See `Output.write`; a few portions are held at a time."""
+        unfinished = self.path.with_name(f".{self.path.name}.part")
+        try:
+            self._sink(portions, unfinished)
+            unfinished.replace(self.path)
+        except BaseException:
+            remove(unfinished)
+            raise
+        self.written.append(self.path)
+
+    def _sink(self, portions: Iterator[Portion], unfinished: Path) -> None:
+        """By a thread, for signals reach this one only while it is not inside polars."""
         from polars.io.plugins import register_io_source
 
         failed: list[BaseException] = []
+        is_stopped = Event()
 
         def source(
             _columns: list[str] | None, _predicate: pl.Expr | None, _rows: int | None, _size: int | None
         ) -> Iterator[pl.DataFrame]:
             try:
-                yield from self._tables(portions)
+                for table in self._tables(portions):
+                    yield table
+                    if is_stopped.is_set():
+                        return
             except BaseException as error:
                 failed.append(error)  # polars would tell it in words of its own
                 raise
 
-        unfinished = self.path.with_name(f".{self.path.name}.part")
+        def sink() -> None:
+            try:
+                _sink(register_io_source(source, schema=self.rows.schema), unfinished, self.path.suffix)
+            except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
+                failed.append(error)
+
+        writer = Thread(target=sink, name="rows")
+        writer.start()
         try:
-            _sink(register_io_source(source, schema=self.rows.schema), unfinished, self.path.suffix)
+            writer.join()
         except BaseException:
-            unfinished.unlink(missing_ok=True)
-            if failed:
-                raise failed[0] from None
+            is_stopped.set()
+            writer.join()
             raise
-        unfinished.replace(self.path)
-        self.written.append(self.path)
+        if failed:
+            raise failed[0] from None
 
     def _tables(self, portions: Iterator[Portion]) -> Iterator[pl.DataFrame]:
         for portion in portions:
@@ -203,6 +227,16 @@ class RowFile:
                 self._seen[series.number[~np.isnan(series.value).all(axis=1)]] = True
             if table.height:
                 yield table
+
+
+def remove(unfinished: Path) -> None:
+    """Even where one who waits presses Ctrl-C once more."""
+    for _ in range(_INTERRUPTIONS):
+        try:
+            unfinished.unlink(missing_ok=True)
+        except KeyboardInterrupt:
+            continue
+        return
 
 
 def _sink(frames: pl.LazyFrame, path: Path, suffix: str) -> None:

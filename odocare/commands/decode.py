@@ -2,6 +2,9 @@
 
 import json
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,7 +71,8 @@ def decode(
     try:
         book = _book(codebook, dbc or [], map_file, Options(j1939, isotp, all_values))
         output = _output(book, out)
-        with progress.bar("decoding", sum(path.stat().st_size for path in files), in_bytes=True) as advance:
+        size = sum(path.stat().st_size for path in files)
+        with _ended_in_order(), progress.bar("decoding", size, in_bytes=True) as advance:
             done = decoding.decode(files, book, output, advance)
     except OSError as error:
         typer.echo(f"decode: {error}", err=True)
@@ -80,6 +84,16 @@ def decode(
     typer.echo(json.dumps(done.summary(), ensure_ascii=False) if as_json else _told(done, by_pgn=by_pgn))
     if not done.is_whole:
         raise typer.Exit(CUT_OFF)
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM is taken like Ctrl-C: no unfinished file is left."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _check(out: Path, codebook: str | None, dbc: list[Path] | None, map_file: Path | None) -> None:
