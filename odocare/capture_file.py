@@ -1,5 +1,6 @@
 """Captures as files: candump, ASC, BLF, TRC and MF4 to batches of frames, a portion at a time."""
 
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ _GZIP: Final = b"\x1f\x8b"
 _BLF: Final = b"LOGG"
 _MDF: Final = (b"MDF ", b"UnFinMF ")
 _HEAD_BYTES: Final = 4096
+STANDARD_INPUT: Final = Path("-")
 _GZIP_WINDOW: Final = 31
 """A header of gzip, and the largest window."""
 SUPPORTED: Final = "candump (.log), Vector ASC (.asc) and BLF (.blf), PEAK TRC (.trc), ASAM MF4 (.mf4)"
@@ -37,17 +39,22 @@ def batches(
 ) -> Iterator[FrameBatch]:
     """The data frames of a capture, some ten thousand at a time, in its order.
 
-    What a file is, its first bytes say; it may be packed by gzip. `advance` is told of bytes read.
+    What a file is, its first bytes say; it may be packed by gzip. A pipe is read as it comes;
+    `STANDARD_INPUT` is the process's own. `advance` is told of bytes read.
     Raises `CaptureError`, `DecodeError` for a kind of file that is not read, and `OSError`.
     """
-    with path.open("rb") as stored:
-        is_packed = stored.read(2) == _GZIP
-        stored.seek(0)
-        portions = _unpacked(stored, findings, advance) if is_packed else _portions(stored, advance)
+    with _open(path) as stored:
+        first = stored.read(_HEAD_BYTES)
+        is_packed = first.startswith(_GZIP)
+        portions = (
+            _unpacked(first, stored, findings, advance) if is_packed else _portions(first, stored, advance)
+        )
         head = next(portions, b"")
         if head.startswith(_MDF):
             if is_packed:
                 raise CaptureError(f"{path.name}: unpack an MF4 file first, it is read from many places")
+            if path == STANDARD_INPUT or not stored.seekable():
+                raise CaptureError(f"{path.name}: an MF4 is read from many places: give a file, not a pipe")
             from odocare import mf4_file
 
             yield from mf4_file.batches(path, findings, advance)
@@ -58,6 +65,10 @@ def batches(
         for portion in portions:
             yield reader.feed(portion)
         yield reader.close()
+
+
+def _open(path: Path) -> IO[bytes]:
+    return sys.stdin.buffer if path == STANDARD_INPUT else path.open("rb")
 
 
 class Reader(Protocol):
@@ -93,9 +104,8 @@ def _reader(head: bytes, path: Path, findings: Findings, compiled: Compiled | No
     return lines
 
 
-def _portions(stored: IO[bytes], advance: Advance) -> Iterator[bytes]:
-    """The bytes of a file; of a BLF file fewer at a time, for each becomes several."""
-    portion = stored.read(_HEAD_BYTES)
+def _portions(portion: bytes, stored: IO[bytes], advance: Advance) -> Iterator[bytes]:
+    """The bytes of a file that begins so; of a BLF file fewer at a time, for each becomes several."""
     size = _BLF_PORTION_BYTES if portion.startswith(_BLF) else PORTION_BYTES
     while portion:
         yield portion
@@ -103,12 +113,13 @@ def _portions(stored: IO[bytes], advance: Advance) -> Iterator[bytes]:
         portion = stored.read(size)
 
 
-def _unpacked(stored: IO[bytes], findings: Findings, advance: Advance) -> Iterator[bytes]:
-    """What a file packed by gzip holds, as far as it can be unpacked."""
-    inflater = zlib.decompressobj(_GZIP_WINDOW)
-    while packed := stored.read(_BLF_PORTION_BYTES):
-        at = stored.tell() - len(packed)
-        advance(len(packed))
+def _unpacked(packed: bytes, stored: IO[bytes], findings: Findings, advance: Advance) -> Iterator[bytes]:
+    """What a file that begins so and is packed by gzip holds, as far as it can be unpacked."""
+    inflater, at = zlib.decompressobj(_GZIP_WINDOW), 0
+    packed += stored.read(_BLF_PORTION_BYTES)
+    while packed:
+        size = len(packed)
+        advance(size)
         while packed:
             if inflater.eof:  # one archive behind the other is one file
                 packed = packed.lstrip(b"\0")
@@ -121,5 +132,7 @@ def _unpacked(stored: IO[bytes], findings: Findings, advance: Advance) -> Iterat
             if portion:
                 yield portion
             packed = inflater.unconsumed_tail or inflater.unused_data
+        at += size
+        packed = stored.read(_BLF_PORTION_BYTES)
     if not inflater.eof:
-        findings.end_early(f"byte {stored.tell()} of the packed file", "the archive is not whole")
+        findings.end_early(f"byte {at} of the packed file", "the archive is not whole")

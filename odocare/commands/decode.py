@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CUT_OFF = 3
 """Exit code where a capture ended early."""
+_STANDARD_INPUT = Path("-")
 
 
 def register(cli: typer.Typer) -> None:
@@ -28,7 +29,7 @@ def register(cli: typer.Typer) -> None:
 def decode(
     files: Annotated[
         list[Path],
-        typer.Argument(exists=True, dir_okay=False, help="captures of one vehicle, in order of time"),
+        typer.Argument(help="captures of one vehicle, in order of time; - is standard input"),
     ],
     out: Annotated[
         Path,
@@ -61,6 +62,7 @@ def decode(
 
     Times are UTC; units those of the signal file, with a map of VSS. docs/decoding-files.md says more.
     """
+    _check_files(files)
     _check(out, codebook, dbc, map_file)
     _check_reading(
         codebook, map_file, {"--j1939": j1939, "--all-values": all_values or None, "--isotp": isotp}
@@ -71,8 +73,7 @@ def decode(
     try:
         book = _book(codebook, dbc or [], map_file, Options(j1939, isotp, all_values))
         output = _output(book, out)
-        size = sum(path.stat().st_size for path in files)
-        with _ended_in_order(), progress.bar("decoding", size, in_bytes=True) as advance:
+        with _ended_in_order(), progress.bar("decoding", _size(files), in_bytes=True) as advance:
             done = decoding.decode(files, book, output, advance)
     except OSError as error:
         typer.echo(f"decode: {error}", err=True)
@@ -86,6 +87,12 @@ def decode(
         raise typer.Exit(CUT_OFF)
 
 
+def _size(files: list[Path]) -> int | None:
+    """Bytes of the captures; None where a pipe is among them."""
+    is_known = all(path != _STANDARD_INPUT and path.is_file() for path in files)
+    return sum(path.stat().st_size for path in files) if is_known else None
+
+
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
     """SIGTERM is taken like Ctrl-C: no unfinished file is left."""
@@ -94,6 +101,16 @@ def _ended_in_order() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _check_files(files: list[Path]) -> None:
+    if files.count(_STANDARD_INPUT) > 1:
+        raise typer.BadParameter("-, standard input, can be read once")
+    for path in files:
+        if path != _STANDARD_INPUT and not path.exists():
+            raise typer.BadParameter(f"there is no file {path}")
+        if path.is_dir():
+            raise typer.BadParameter(f"a capture is a file; {path} is a folder")
 
 
 def _check(out: Path, codebook: str | None, dbc: list[Path] | None, map_file: Path | None) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,42 @@ def test_several_captures_become_one_file(tmp_path: Path, signals: Path) -> None
     summary = run(log, packed, "--dbc", signals, "--out", tmp_path / "out.parquet")
     assert [one["frames"] for one in summary["files"]] == [5, 5]
     assert summary["values"] == 14
+
+
+@pytest.mark.parametrize("packed", ["packed", "plain"])
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_pipe_is_read_like_a_file(name: str, packed: str, tmp_path: Path, signals: Path) -> None:
+    path = tmp_path / name
+    capture(path)
+    said = gzip.compress(path.read_bytes()) if packed == "packed" else path.read_bytes()
+    arguments = ["decode", "-", "--dbc", str(signals), "--out", str(tmp_path / "out.csv"), "--json"]
+    done = CliRunner().invoke(cli, arguments, input=said)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["values"] == 7
+    assert json.loads(done.stdout)["files"][0]["file"] == "-"
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as writer:
+        writer.submit(pipe.write_bytes, said)
+        assert run(pipe, "--dbc", signals, "--out", tmp_path / "out.parquet")["values"] == 7
+
+
+@pytest.mark.parametrize(
+    ("said", "files", "why"),
+    [
+        (b"MDF     4.10    ", ["-"], "an MF4 is read from many places: give a file, not a pipe"),
+        (b"", ["-"], "- is empty"),
+        (b"(1.0) can0 123#00", ["-", "-"], "can be read once"),
+    ],
+)
+def test_what_no_pipe_can_give_is_refused(
+    said: bytes, files: list[str], why: str, tmp_path: Path, signals: Path
+) -> None:
+    out = tmp_path / "out.csv"
+    done = CliRunner().invoke(cli, ["decode", *files, "--dbc", str(signals), "--out", str(out)], input=said)
+    assert done.exit_code != 0
+    assert why in f"{done.output} {done.exception}"
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("name", ["a.log.gz", "a.blf"])
