@@ -179,7 +179,10 @@ class RowFile:
             self._sink(portions, unfinished)
             unfinished.replace(self.path)
         except BaseException:
-            remove(unfinished)
+            try:
+                remove(unfinished)
+            except KeyboardInterrupt:  # before it has begun
+                remove(unfinished)
             raise
         self.written.append(self.path)
 

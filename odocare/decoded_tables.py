@@ -15,7 +15,7 @@ from decoders.captures.compiled import Compiled
 from decoders.columns import Columns, Series
 from decoders.verbatim import FileBook
 from odocare.codings import Coding, codings
-from odocare.decoded import ISO, Portion
+from odocare.decoded import ISO, Portion, remove
 from odocare.parquet import Chunk, Coded, Column, Kind, Page, ParquetFile, Plain
 from odocare.waiting import Block, Codes, Waiting
 from vehicle.frame import FrameBatch
@@ -91,13 +91,19 @@ class MessageTables:
                 self._flush(table)
                 if table.file is not None:
                     table.file.close()
-        except BaseException:
             for table in self._tables.values():
-                table.unfinished.unlink(missing_ok=True)
+                table.unfinished.replace(table.path)
+                self.written.append(table.path)
+        except BaseException:
+            try:
+                self._remove_unfinished()
+            except KeyboardInterrupt:  # polars raised the first one, now the interpreter does
+                self._remove_unfinished()
             raise
+
+    def _remove_unfinished(self) -> None:
         for table in self._tables.values():
-            table.unfinished.replace(table.path)
-            self.written.append(table.path)
+            remove(table.unfinished)
 
     def _take(self, batch: FrameBatch, columns: Columns) -> None:
         is_full = columns.short_frames + columns.no_measurement + columns.out_of_range == 0

@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["out.parquet", "out.csv"])
+@pytest.mark.parametrize("name", ["out.parquet", "out.csv", "out-{message}.csv"])
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_no_unfinished_file(by: signal.Signals, name: str, folder: Path) -> None:
     before = set(folder.iterdir())
@@ -54,15 +54,16 @@ def test_a_signal_leaves_no_unfinished_file(by: signal.Signals, name: str, folde
     assert set(folder.iterdir()) == before
 
 
+@pytest.mark.parametrize("name", ["out.csv", "out-{message}.parquet"])
 def test_a_name_that_is_taken_meanwhile_leaves_no_unfinished_file(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def taken(_file: Path, _to: Path) -> Path:
         raise IsADirectoryError("it is a folder now")
 
     monkeypatch.setattr(Path, "replace", taken)
     before = set(folder.iterdir())
-    files = [str(folder / name) for name in ("short.log", "car.dbc", "out.csv")]
+    files = [str(folder / name) for name in ("short.log", "car.dbc", name)]
     done = CliRunner().invoke(cli, ["decode", files[0], "--dbc", files[1], "--out", files[2]])
     assert done.exit_code == 1, done.output
     assert "it is a folder now" in done.output
