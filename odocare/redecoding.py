@@ -99,6 +99,8 @@ async def choice(conn: Connection, vins: Sequence[str] | None, model: str | None
             if one not in known:
                 raise NotFoundError("vehicle", one)
         return Choice(vins=wanted)
+    if model is not None and not await vehicles.has_model(conn, model):
+        raise NotFoundError("model", model)
     return Choice(model=model)
 
 

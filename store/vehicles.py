@@ -38,6 +38,16 @@ async def known(conn: Connection, vins: Iterable[str]) -> dict[Vin, VehicleRef]:
     return {row[1]: VehicleRef(*row) for row in await cur.fetchall()}
 
 
+HAS_MODEL: Final = "select exists (select from vehicle where model = %(model)s)"
+
+
+async def has_model(conn: Connection, model: str) -> bool:
+    """Whether any vehicle is of this model."""
+    cur = await conn.execute(HAS_MODEL, {"model": model})
+    row = await cur.fetchone()
+    return row is not None and bool(row[0])
+
+
 async def by_vin(conn: Connection, vins: Iterable[Vin]) -> dict[Vin, VehicleRef]:
     """All of the VINs; the unknown ones get an unregistered row."""
     wanted = set(vins)

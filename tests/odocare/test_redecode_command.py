@@ -60,11 +60,23 @@ def test_it_tells_first_then_replaces_then_has_nothing_left() -> None:
 
 
 @pytest.mark.usefixtures("wrongly_decoded")
-def test_what_is_asked_wrongly_is_refused() -> None:
+def test_what_is_asked_wrongly_is_refused(database_url: str) -> None:
     said(status=2)
     said("--all", "--model", "Odo City", status=2)
     said("--all", "--until", "2025-09-01", status=2)
-    for wrong in (["--vin", vin(99)], ["--vin", "SHORT"], ["--all", "--codebook", "nobodys"]):
+    for wrong in (
+        ["--vin", vin(99)],
+        ["--vin", "SHORT"],
+        ["--all", "--codebook", "nobodys"],
+        ["--model", "Odo City"],
+    ):
         result = CliRunner().invoke(cli, [*ASKED, *wrong])
         assert result.exit_code == 1
-    assert told("--model", "Odo City")["vehicles"] == 0
+    assert str(result.exception) == "no model Odo City"
+
+    async def name() -> None:
+        async with connect(database_url) as conn:
+            await conn.execute("update vehicle set model = 'Odo City' where vin = %s", (vin(11),))
+
+    asyncio.run(name())
+    assert told("--model", "Odo City")["vehicles"] == 1
