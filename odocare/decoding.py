@@ -90,11 +90,6 @@ class Done:
         }
 
 
-def shipped_book(name: str, kernel: "Kernel | None") -> FileBook:
-    """A codebook of this installation. Raises `UnknownCodebookError`."""
-    return verbatim.mapped(wiring.codebooks(kernel).by_name(name), wiring.catalogue())
-
-
 def book_of(
     signal_files: Sequence[Path], mapping: Path | None, options: Options, kernel: "Kernel | None"
 ) -> FileBook:
