@@ -293,7 +293,9 @@ def _astray(other: Odometer, places: NDArray[np.intp], chosen: Odometer) -> list
     if not len(places):
         return []
     reason = f"not between what {sources.name(int(chosen.source[0]))} told before and after"
-    return [_noticed(AnomalyKind.DISAGREES, other, places, reason)]
+    told = _noticed(AnomalyKind.DISAGREES, other, places, reason)
+    nearest = max(int(np.searchsorted(chosen.at_us, told.at_us, side="right")) - 1, 0)
+    return [replace(told, before_km=float(chosen.shown_km[nearest]))]
 
 
 def _sorted(anomalies: Sequence[Anomaly]) -> tuple[Anomaly, ...]:
