@@ -27,7 +27,9 @@ def fuzz(
     cases: Annotated[int, typer.Option(min=1, help="of each target")] = 1_000_000,
     seed: Annotated[int, typer.Option(min=0, help="the same seed gives the same cases")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="processes")] = os.cpu_count() or 1,
-    state: Annotated[Path | None, typer.Option(help="folder that remembers how far a run is")] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="folder that remembers how far a run is; else .odocare/fuzz")
+    ] = None,
     replay: Annotated[Path | None, typer.Option(exists=True, help="one seed file, with one --target")] = None,
     *,
     resume: Annotated[
@@ -35,7 +37,10 @@ def fuzz(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="the result for machines")] = False,
 ) -> None:
-    """Give every parser of bytes from outside a million broken cases, and keep what breaks one."""
+    """Give every target a million broken cases, and keep what breaks one.
+
+    Exit 1 where anything was found or a process died, 2 on wrong usage.
+    """
     chosen = _chosen(target)
     if replay is not None:
         _replay(chosen, replay)
