@@ -89,6 +89,13 @@ class Recording:
         yield self._columns(take(batch, ~parts))
         yield from self._payloads(take(batch, parts), addressing)
 
+    def close(self) -> None:
+        """Count as lost what the last frames left unfinished."""
+        unfinished_n = len(self._isotp.sessions) + sum(len(one.sessions) for one in self._j1939.values())
+        if unfinished_n:
+            self.tally.lost["unfinished"] += unfinished_n
+        self._isotp, self._j1939 = isotp.Carry(), {}
+
     def _count(self, batch: FrameBatch) -> None:
         self.tally.frames += len(batch)
         first, last = int(batch.t_us.min()), int(batch.t_us.max())

@@ -139,6 +139,7 @@ def _portions(
                 yield from recording.decode(batch)
         except DecodeError as error:
             raise CaptureError(f"{path}: {error}") from error
+    recording.close()
     if recording.tally.frames == 0:
         first = next((problem for read in files for problem in read.findings.problems), None)
         why = "" if first is None else f"; {first.where}: {first.what}"

@@ -265,6 +265,19 @@ def test_unknown_groups_are_told_by_their_number(tmp_path: Path) -> None:
     assert "123 (3)" in done.stdout
 
 
+def test_a_payload_that_the_end_leaves_open_is_told_as_lost(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    announced, first = "18ECFF00#200E0002FFCAFE00", "18EBFF00#0104FF6E00030118"
+    log.write_text(f"(1700000000.000000) can0 {announced}\n(1700000000.050000) can0 {first}\n")
+    summary = run(log, "--codebook", "j1939", "--out", tmp_path / "out.csv")
+    assert (summary["payloads"], summary["lost"]) == (0, {"unfinished": 1})
+    answers = tmp_path / "answers.dbc"
+    answers.write_text('VERSION ""\nBU_: X\nBO_ 2028 Answer: 19 X\n SG_ A : 39|8@0+ (1,0) [0|0] "" X\n')
+    log.write_text("(1700000000.000000) can0 7EC#1012620101020304\n")
+    summary = run(log, "--dbc", answers, "--out", tmp_path / "out.csv")
+    assert (summary["payloads"], summary["lost"]) == (0, {"unfinished": 1})
+
+
 @pytest.mark.parametrize("out", ["out.csv", "{message}.csv", "{message}.parquet"])
 def test_a_signal_file_of_another_bus_is_told(out: str, tmp_path: Path) -> None:
     path, other = capture(tmp_path / "a.log"), tmp_path / "other.dbc"
