@@ -15,7 +15,9 @@ from decoders.verbatim import FileBook
 from vehicle.frame import FrameBatch
 
 COLUMNS: Final = ("time", "bus", "source", "message", "signal", "value", "unit", "text")
-Portion = tuple[FrameBatch, Columns]
+Part = tuple[FrameBatch, Columns]
+Portion = Sequence[Part]
+"""Frames that were decoded together, and the payloads that end in them."""
 _TIME: Final = pl.Datetime("us", "UTC")
 _NO_TEXT: Final = -1
 _INTERRUPTIONS: Final = 8
@@ -68,9 +70,9 @@ class Rows:
         )
         return pl.Schema(zip(COLUMNS, kinds, strict=True))
 
-    def table(self, portions: Sequence[Portion], *, by_time: bool) -> pl.DataFrame:
-        """The rows of some portions: by message, signal and time or, for people, by time."""
-        parts = [self._part(batch, series) for batch, columns in portions for series in columns]
+    def table(self, portion: Portion, *, by_time: bool) -> pl.DataFrame:
+        """The rows of a portion: by message, signal and time or, for people, by time."""
+        parts = [self._part(batch, series) for batch, columns in portion for series in columns]
         if not parts:
             return pl.DataFrame(schema=self.schema)
         t_us, bus, source, number, value, text = (
@@ -224,9 +226,9 @@ class RowFile:
 
     def _tables(self, portions: Iterator[Portion]) -> Iterator[pl.DataFrame]:
         for portion in portions:
-            table = self.rows.table([portion], by_time=self.path.suffix != ".parquet")
+            table = self.rows.table(portion, by_time=self.path.suffix != ".parquet")
             self.values += table.height
-            for series in portion[1]:
+            for series in (one for _, columns in portion for one in columns):
                 self._seen[series.number[~np.isnan(series.value).all(axis=1)]] = True
             if table.height:
                 yield table

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -84,7 +85,7 @@ class MessageTables:
     def write(self, portions: Iterator[Portion]) -> None:
         """See `Output.write`; what is coded is held until a row group is full."""
         try:
-            for batch, columns in portions:
+            for batch, columns in chain.from_iterable(portions):
                 self._take(batch, columns)
             for table in self._tables.values():
                 self._code(table)

@@ -136,7 +136,7 @@ def _portions(
         try:
             for batch in ahead(_together(capture_file.batches(path, read.findings, advance, kernel))):
                 read.frames += len(batch)
-                yield from recording.decode(batch)
+                yield list(recording.decode(batch))
         except DecodeError as error:
             raise CaptureError(f"{path}: {error}") from error
     recording.close()

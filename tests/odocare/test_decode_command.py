@@ -265,6 +265,18 @@ def test_unknown_groups_are_told_by_their_number(tmp_path: Path) -> None:
     assert "123 (3)" in done.stdout
 
 
+def test_payloads_put_together_stand_where_they_ended(tmp_path: Path) -> None:
+    frames = ["7EC#1009620101020304", "123#0102", "7EC#21AABBCC", "123#0304"]
+    log, book = tmp_path / "a.log", tmp_path / "answers.dbc"
+    log.write_text("".join(f"(1700000000.{k:06d}) can0 {frame}\n" for k, frame in enumerate(frames)))
+    book.write_text(
+        'VERSION ""\nBU_: X\nBO_ 2028 Answer: 10 X\n SG_ A : 39|8@0+ (1,0) [0|0] "" X\n'
+        'BO_ 291 Other: 2 X\n SG_ B : 7|8@0+ (1,0) [0|0] "" X\n'
+    )
+    run(log, "--dbc", book, "--out", tmp_path / "out.csv")
+    assert pl.read_csv(tmp_path / "out.csv")["signal"].to_list() == ["B", "A", "B"]
+
+
 def test_a_payload_that_the_end_leaves_open_is_told_as_lost(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     announced, first = "18ECFF00#200E0002FFCAFE00", "18EBFF00#0104FF6E00030118"

@@ -59,7 +59,7 @@ def log(tmp_path: Path) -> Path:
 def write(book: FileBook, log: Path, output: MessageTables | RowFile) -> None:
     recording = Recording(book)
     batches = capture_file.batches(log, Findings(), lambda _: None)
-    output.write(portion for batch in batches for portion in recording.decode(batch))
+    output.write(list(recording.decode(batch)) for batch in batches)
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])
@@ -120,7 +120,7 @@ def test_nothing_is_left_where_reading_fails(book: FileBook, log: Path, tmp_path
     def portions() -> object:
         recording = Recording(book)
         for batch in capture_file.batches(log, Findings(), lambda _: None):
-            yield from recording.decode(batch)
+            yield list(recording.decode(batch))
         raise ZeroDivisionError
 
     for output in (
