@@ -14,6 +14,7 @@ async def test_the_description_names_every_address_and_parameter(client: Client)
         "/v1/vehicles/{vehicle_id}",
         "/v1/vehicles/{vehicle_id}/signals",
         "/v1/vehicles/{vehicle_id}/faults",
+        "/v1/vehicles/{vehicle_id}/identities",
         "/v1/vehicles/{vehicle_id}/odometer",
         "/v1/vehicles/{vehicle_id}/predictions",
         "/v1/vehicles/{vehicle_id}/days",
