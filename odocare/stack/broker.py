@@ -9,14 +9,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from odocare.pki.folder import Trust
 from odocare.stack import process
 from odocare.stack.place import Account, last_lines
 from odocare.stack.servers import mosquitto_passwd
 from odocare.stack.state import INGEST
 from vehicle.errors import StackError
+
+if TYPE_CHECKING:
+    from odocare.pki.folder import Trust
 
 SHIPPED: Final = Path(__file__).parents[2] / "deploy" / "mosquitto"
 """Configuration that local stack and containers share; a checkout has it, a wheel does not."""
@@ -72,7 +74,7 @@ class Broker:
         """The broker, if it runs."""
         return process.find("mosquitto", self.configuration)
 
-    def start(self, ports: Ports, passwords: Mapping[str, str], identity: Identity, trust: Trust) -> Ports:
+    def start(self, ports: Ports, passwords: Mapping[str, str], identity: Identity, trust: "Trust") -> Ports:
         """Start and wait until it lets ingest in; returns the ports, others where these are taken.
 
         Raises `StackError` with the end of the log.
@@ -93,7 +95,7 @@ class Broker:
                 raise StackError(f"Mosquitto did not start; {self.log} ends with{last_lines(said)}")
         raise StackError(f"Mosquitto found no free port in {_TRIES} tries")
 
-    def tell(self, trust: Trust, port: int, password: str) -> bool:
+    def tell(self, trust: "Trust", port: int, password: str) -> bool:
         """Let the running broker know what was issued and revoked; False where none runs.
 
         When it returns, certificates of the new list cannot connect any more, and what barred vehicles that
@@ -136,7 +138,7 @@ class Broker:
     def _granted(self) -> str:
         return (SHIPPED / "access.acl").read_text(encoding="utf-8") + self.extra_access
 
-    def _write_trust(self, granted: str, trust: Trust) -> None:
+    def _write_trust(self, granted: str, trust: "Trust") -> None:
         barred = "".join(f"user {name}\ntopic deny #\n" for name in trust.barred)
         self.account.write(self.folder / "access.acl", granted + _BARRED + barred)
         self.account.write(self.folder / "ca.pem", trust.ca_pem)

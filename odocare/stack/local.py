@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from odocare.pki.folder import PkiFolder
 from odocare.stack import process
 from odocare.stack.broker import Broker, Identity, Ports
 from odocare.stack.place import OUTSIDE, Place, find_place, locked
@@ -28,6 +27,9 @@ from odocare.stack.state import (
     write_addresses,
     write_state,
 )
+
+if TYPE_CHECKING:
+    from odocare.pki.folder import PkiFolder
 
 PKI_NAME: Final = "odocare development CA"
 
@@ -88,8 +90,10 @@ def up(home: Path, wanted: Wanted, tell: Callable[[str], None]) -> Addresses:
         return addresses
 
 
-def pki_folder(home: Path) -> PkiFolder:
+def pki_folder(home: Path) -> "PkiFolder":
     """Where the development CA of `home` is, or would be."""
+    from odocare.pki.folder import PkiFolder  # set-up and clean-up stop servers where no package is installed
+
     return PkiFolder(home.absolute() / "keys" / "pki")
 
 

@@ -1,5 +1,6 @@
 """Set-up: done once, healed when it was cut short, and plain about what is missing."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from deploy.runtime import bring_servers
 from odocare.stack import place
 from odocare.stack.place import find_place
 from odocare.stack.servers import find_mosquitto, find_postgres
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 def program(path: Path, script: str) -> Path:
@@ -30,6 +33,13 @@ def test_an_old_python_is_refused_by_name(
         code = setup.main()
     assert code == 1
     assert "Python 3.11 or newer is needed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("module", ["deploy.setup", "deploy.steps", "deploy.browser", "deploy.clean"])
+def test_what_runs_before_anything_is_installed_needs_no_package(module: str) -> None:
+    bare = [sys.executable, "-S", "-c", f"import {module}"]  # without site-packages
+    done = subprocess.run(bare, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_step_is_one_line_with_its_time(capsys: pytest.CaptureFixture[str]) -> None:
