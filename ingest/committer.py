@@ -4,7 +4,6 @@ import asyncio
 import random
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
 from functools import partial
 from typing import Final, TypeVar
 
@@ -16,7 +15,7 @@ from ingest.delivery import Delivery
 from ingest.metrics import Metrics, Tally
 from ingest.pipeline import Line
 from store import migrate, signals
-from store.pool import Connection, connect
+from store.pool import AWAY, Connection, LastingConnection
 from vehicle.errors import ConflictError
 
 log: Final = structlog.get_logger(__name__)
@@ -30,8 +29,6 @@ _ANSWER_S: Final = 10
 _SHORTEST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
 
-AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError, OSError)
-"""The database is not there, or too busy: the batch is tried again."""
 BROKEN: Final = (psycopg.ProgrammingError, psycopg.InternalError, psycopg.NotSupportedError)
 """The database is not the one this version expects: no message is to blame, the process ends."""
 
@@ -62,13 +59,11 @@ class Committer:
         *,
         longest_batch_s: float = _LONGEST_BATCH_S,
     ) -> None:
-        self._database_url = database_url
+        self._conn = LastingConnection(database_url)
         self._line = line
         self._metrics = metrics
         self._stop = stop
         self._longest_batch_s = longest_batch_s
-        self._stack = AsyncExitStack()
-        self._conn: Connection | None = None
         self.away_since: float | None = None
         """Moment of the loop's clock since which the database has not answered."""
 
@@ -76,7 +71,7 @@ class Committer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._disconnect()
+        await self._conn.drop()
 
     async def prepare(self) -> None:
         """Wait for the database, see that its schema is this version's, write the catalogue.
@@ -137,11 +132,11 @@ class Committer:
         while True:
             try:
                 async with asyncio.timeout(self._longest_batch_s) as limit:
-                    result = await work(await self._connected())
+                    result = await work(await self._conn.get())
             except (*AWAY, ConflictError) as error:
                 if isinstance(error, psycopg.errors.ProgramLimitExceeded):
                     raise  # a message's own doing, whatever class psycopg puts it in
-                await self._disconnect()
+                await self._conn.drop()
                 self._metrics.database_failures.inc()
                 is_stuck = limit.expired() or isinstance(error, ConflictError)
                 if is_stuck and await self._answers():
@@ -166,9 +161,9 @@ class Committer:
         """Whether the database is there, and so is not to blame."""
         try:
             async with asyncio.timeout(_ANSWER_S):
-                await (await self._connected()).execute("select 1")
+                await (await self._conn.get()).execute("select 1")
         except AWAY:
-            await self._disconnect()
+            await self._conn.drop()
             return False
         return True
 
@@ -179,19 +174,3 @@ class Committer:
         except TimeoutError:
             return
         raise StoppedError
-
-    async def _connected(self) -> Connection:
-        if self._conn is None or self._conn.closed:
-            await self._disconnect()
-            self._conn = await self._stack.enter_async_context(connect(self._database_url))
-        return self._conn
-
-    async def _disconnect(self) -> None:
-        conn, self._conn = self._conn, None
-        try:
-            await self._stack.aclose()
-        except AWAY:
-            log.debug("database connection was gone already")
-        finally:
-            if conn is not None:
-                await conn.close()  # also where it was given up in the middle of a statement

@@ -1,15 +1,18 @@
 """Connections: a pool for services, a single connection for commands."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 Connection = AsyncConnection[tuple[Any, ...]]
 Pool = AsyncConnectionPool[Connection]
 
+AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError, OSError)
+"""What a database that is away, or no longer answers, raises."""
 _CONNECT_TIMEOUT_S = 10
 
 
@@ -41,3 +44,27 @@ async def connect(database_url: str) -> AsyncIterator[Connection]:
             yield conn
     finally:
         await conn.close()  # psycopg leaves it open where the last commit or rollback fails or is cancelled
+
+
+class LastingConnection:
+    """One connection for a service, made anew after it broke or was dropped."""
+
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
+        self._stack = AsyncExitStack()
+        self._conn: Connection | None = None
+
+    async def get(self) -> Connection:
+        """A connection that was not seen to break. Raises one of `AWAY`."""
+        if self._conn is None or self._conn.closed:
+            await self.drop()
+            self._conn = await self._stack.enter_async_context(connect(self._database_url))
+        return self._conn
+
+    async def drop(self) -> None:
+        """Close it, in whatever state it is."""
+        self._conn = None
+        try:
+            await self._stack.aclose()
+        except AWAY:
+            return
