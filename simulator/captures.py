@@ -10,7 +10,7 @@ import struct
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TextIO, cast
 
@@ -19,6 +19,7 @@ import numpy as np
 from can.io.blf import BLFParseError
 from numpy.typing import NDArray
 
+from decoders.captures.findings import Findings
 from decoders.envelope import EXTENDED, MAX_PAYLOAD_BYTES
 from vehicle.errors import OdocareError
 
@@ -28,8 +29,6 @@ TEXT_READERS: Final[dict[str, Callable[[Any], can.io.generic.TextIOMessageReader
     ".trc": can.TRCReader,
 }
 SUPPORTED: Final = "candump -L (.log), Vector ASC (.asc) and BLF (.blf), PEAK TRC (.trc), each also as .gz"
-REPORTED_MAX: Final = 20
-"""Problems kept with their text; beyond it they are only counted."""
 _ASC_GOES_ON: Final = "no internal events logged\n"
 """What ends an ASC header; python-can reads a header whenever it begins to read."""
 _CLASSIC_BYTES: Final = 8
@@ -38,32 +37,6 @@ _LATEST_S: Final = 4.0e9
 
 class CaptureError(OdocareError):
     """A file that is no capture, or holds no frame."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something in a capture that could not be read."""
-
-    where: str
-    """`line 7`, or `after frame 120` in a binary file."""
-    what: str
-
-
-@dataclass(slots=True)
-class Findings:
-    """What was left out of a capture."""
-
-    problems: list[Problem] = field(default_factory=list)
-    """The first `REPORTED_MAX`."""
-    broken_n: int = 0
-    error_frames_n: int = 0
-    remote_frames_n: int = 0
-
-    def report(self, where: str, what: str) -> None:
-        """Count one problem and keep the first ones."""
-        self.broken_n += 1
-        if len(self.problems) < REPORTED_MAX:
-            self.problems.append(Problem(where, what))
 
 
 @dataclass(frozen=True, slots=True)

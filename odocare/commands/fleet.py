@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:  # heavy
+    from decoders.captures.findings import Findings
     from odocare.broker_tls import Meeting
-    from simulator.captures import Capture, Findings
+    from simulator.captures import Capture
     from simulator.history import Span
     from simulator.publish import Delivery
     from simulator.replay import Journey

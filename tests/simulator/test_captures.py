@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from decoders.captures.findings import REPORTED_MAX
 from decoders.envelope import EXTENDED
-from simulator import captures
 from simulator.captures import Capture, CaptureError, read
 
 BASE_S = 1_700_000_000.0
@@ -240,7 +240,7 @@ def test_a_file_without_a_frame_is_refused(tmp_path: Path, suffix: str, body: by
 
 def test_only_the_first_problems_are_kept(tmp_path: Path) -> None:
     findings = read(candump(tmp_path, *["junk"] * 100, GOOD)).findings
-    assert (len(findings.problems), findings.broken_n) == (captures.REPORTED_MAX, 100)
+    assert (len(findings.problems), findings.broken_n) == (REPORTED_MAX, 100)
 
 
 def test_the_first_seconds_of_a_capture_are_a_capture(tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from decoders.captures.findings import Findings
 from decoders.envelope import CanMessage, decode, encode
 from decoders.frames import join
 from odocare import wiring
 from simulator import capture as recorded_drive
 from simulator import captures
-from simulator.captures import Capture, Findings
+from simulator.captures import Capture
 from simulator.publish import Publisher
 from simulator.replay import CHUNK_FRAMES, CHUNK_US, Journey, chunks, replay
 from simulator.sending import send_all
