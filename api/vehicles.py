@@ -51,9 +51,8 @@ async def found(_caller: Reader, vehicle_id: UUID, conn: Conn) -> Card:
 Found = Annotated[Card, Depends(found)]
 
 
-@router.get("")
-async def one(card: Found, conn: Conn, caller: Reader, shared: Shared) -> VehicleOut:
-    """Who it is. This reads a customer's record, so it is audited."""
+async def _note_read(card: Card, conn: Conn, caller: Reader, shared: Shared) -> None:
+    """Every customer record read is audited."""
     await audit.append(
         conn,
         at=shared.options.now(),
@@ -62,6 +61,12 @@ async def one(card: Found, conn: Conn, caller: Reader, shared: Shared) -> Vehicl
         purpose="api",
         subject=card.public_id,
     )
+
+
+@router.get("")
+async def one(card: Found, conn: Conn, caller: Reader, shared: Shared) -> VehicleOut:
+    """Who it is. This reads a customer's record, so it is audited."""
+    await _note_read(card, conn, caller, shared)
     return VehicleOut.model_validate(card)
 
 
@@ -110,14 +115,7 @@ async def faults(card: Found, conn: Conn, shared: Shared) -> FaultsOut:
 @router.get("/identities")
 async def ecu_identities(card: Found, conn: Conn, caller: Reader, shared: Shared) -> IdentitiesOut:
     """Numbers and versions that the ECUs tell of themselves, newest of each; audited, for the VIN is one."""
-    await audit.append(
-        conn,
-        at=shared.options.now(),
-        actor=caller.name,
-        action="vehicle.read",
-        purpose="api",
-        subject=card.public_id,
-    )
+    await _note_read(card, conn, caller, shared)
     rows = await identities.newest(conn, card.vehicle_id)
     return IdentitiesOut(identities=[IdentityOut.model_validate(row) for row in rows])
 
