@@ -79,13 +79,13 @@ async def test_the_broker_holds_back_what_exceeds_the_receive_maximum(own_broker
 async def test_messages_come_in_order_and_once_settled_no_more(own_broker: OwnBroker) -> None:
     seen: list[int] = []
     batcher = Batcher(FEW)
-    async with open_door(own_broker.url, batcher):
+    async with open_door(own_broker.url, batcher) as door:
         await send(own_broker, numbered(95))
         while len(seen) < 95:
             batch = await batcher.take()
             seen += bodies(batch)
             batcher.done(batch)
-        await asyncio.sleep(0)
+        await door.flush()
     assert seen == list(range(95))
     again = Batcher(FEW)
     async with open_door(own_broker.url, again):
