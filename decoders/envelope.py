@@ -7,7 +7,6 @@ import zlib
 from binascii import Error as HexError
 from binascii import unhexlify
 from collections.abc import Mapping
-from itertools import chain
 from math import isfinite
 from typing import Any, Final
 
@@ -24,7 +23,6 @@ from decoders.message import (
     EcuDtcs,
     Envelope,
     Message,
-    SampleColumns,
     SignalsMessage,
 )
 from vehicle.dtc import Dtc, DtcReading, DtcStandard, DtcStatus
@@ -72,7 +70,7 @@ def decode(kind: str, body: bytes) -> Message:
     if isinstance(parsed, wire.CanBody):
         return _can(envelope, parsed)
     if isinstance(parsed, wire.SignalsBody):
-        return SignalsMessage(envelope, _signals(parsed.signals))
+        return _signals(envelope, parsed.signals)
     if isinstance(parsed, wire.DtcsBody):
         return DtcMessage(envelope, tuple(_ecu(ecu) for ecu in parsed.ecus))
     return DiagMessage(envelope, tuple(_answer(answer) for answer in parsed.diag))
@@ -127,28 +125,32 @@ def _octets(name: str, text: bytes | str) -> bytes:
         raise WrongTypeError(f"{name} is a hex string of whole bytes: {error}") from error
 
 
-def _signals(series: Mapping[str, wire.Series]) -> dict[str, SampleColumns]:
-    """All samples become two arrays, and each signal a part of them: two calls, however many signals."""
-    sizes = [len(one.value) for one in series.values()]
-    for number, one in enumerate(series.values(), start=1):
-        if len(one.dt_us) != len(one.value):
-            raise TruncatedPayloadError(
-                f"signal {number} of {len(series)}, with {len(one.dt_us)} times,",
-                needed_bytes=len(one.dt_us) * 8,
-                got_bytes=len(one.value) * 8,
-            )
+def _signals(envelope: Envelope, series: Mapping[str, wire.Series]) -> SignalsMessage:
+    samples = series.values()
+    sizes = [len(one.value) for one in samples]
+    if [len(one.dt_us) for one in samples] != sizes:
+        raise _uneven(series)
     total = sum(sizes)
     if total > wire.MAX_SAMPLES:
         raise TooLargeError(f"a message has at most {wire.MAX_SAMPLES} samples, got {total}")
-    dt_us = np.fromiter(chain.from_iterable(one.dt_us for one in series.values()), np.int64, total)
-    value = np.fromiter(chain.from_iterable(one.value for one in series.values()), np.float64, total)
-    value[np.isinf(value)] = np.nan
-    parts = {}
-    start = 0
-    for path, size in zip(series, sizes, strict=True):
-        parts[path] = (dt_us[start : start + size], value[start : start + size])
-        start += size
-    return parts
+    return SignalsMessage(
+        envelope,
+        paths=list(series),
+        sizes=sizes,
+        dt_us=[dt_us for one in samples for dt_us in one.dt_us],
+        value=[value for one in samples for value in one.value],
+    )
+
+
+def _uneven(series: Mapping[str, wire.Series]) -> TruncatedPayloadError:
+    """What is wrong with the first signal that has not as many times as values."""
+    uneven = (pair for pair in enumerate(series.values(), 1) if len(pair[1].dt_us) != len(pair[1].value))
+    number, one = next(uneven)
+    return TruncatedPayloadError(
+        f"signal {number} of {len(series)}, with {len(one.dt_us)} times,",
+        needed_bytes=len(one.dt_us) * 8,
+        got_bytes=len(one.value) * 8,
+    )
 
 
 def _ecu(body: wire.EcuBody) -> EcuDtcs:

@@ -1,6 +1,6 @@
 """T-Box messages as values, one class per kind."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
@@ -67,26 +67,53 @@ SampleColumns: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SignalsMessage:
-    """Signals that the vehicle decoded itself."""
+    """Signals that the vehicle decoded itself: the samples of the first path, then those of the next.
+
+    Plain numbers, because messages are small and many: whoever reads thousands joins them into arrays once.
+    """
 
     kind: ClassVar[str] = "signals"
     envelope: Envelope
-    signals: Mapping[str, SampleColumns]
-    """By VSS path, values in the catalogue's unit; NaN where there was no measurement."""
+    paths: Sequence[str]
+    """VSS paths, each once."""
+    sizes: Sequence[int]
+    """Samples of each path."""
+    dt_us: Sequence[int]
+    value: Sequence[float | None]
+    """In the catalogue's unit; None, NaN and infinity stand for no measurement."""
+
+    @classmethod
+    def of(cls, envelope: Envelope, signals: Mapping[str, SampleColumns]) -> "SignalsMessage":
+        """The message with these columns by path."""
+        columns = signals.values()
+        return cls(
+            envelope,
+            paths=list(signals),
+            sizes=[len(dt_us) for dt_us, _ in columns],
+            dt_us=[dt for dt_us, _ in columns for dt in dt_us.tolist()],
+            value=[x for _, value in columns for x in value.tolist()],
+        )
+
+    @property
+    def signals(self) -> dict[str, SampleColumns]:
+        """The columns of each path; NaN where there was no measurement."""
+        dt_us = np.array(self.dt_us, dtype=np.int64)
+        value = np.array(self.value, dtype=np.float64)
+        value[np.isinf(value)] = np.nan
+        ends = np.cumsum(self.sizes, dtype=np.intp)[:-1]
+        columns = zip(np.split(dt_us, ends), np.split(value, ends), strict=True) if self.paths else ()
+        return dict(zip(self.paths, columns, strict=True))
 
     def __len__(self) -> int:
-        return sum(len(dt_us) for dt_us, _ in self.signals.values())
+        return len(self.dt_us)
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, SignalsMessage)
-            and self.envelope == other.envelope
-            and self.signals.keys() == other.signals.keys()
-            and all(
-                np.array_equal(dt_us, other.signals[path][0])
-                and np.array_equal(value, other.signals[path][1], equal_nan=True)
-                for path, (dt_us, value) in self.signals.items()
-            )
+        if not isinstance(other, SignalsMessage) or self.envelope != other.envelope:
+            return False
+        mine, theirs = self.signals, other.signals
+        return mine.keys() == theirs.keys() and all(
+            np.array_equal(dt_us, theirs[path][0]) and np.array_equal(value, theirs[path][1], equal_nan=True)
+            for path, (dt_us, value) in mine.items()
         )
 
     __hash__ = None  # type: ignore[assignment]  # arrays have no hash

@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders.message import SampleColumns, SignalsMessage
+from decoders.message import SignalsMessage
 from ingest.lexicon import Lexicon
 from vehicle.frame import SignalRows
+
+_UNKNOWN: Final = -1
+"""In the place of a signal's number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,37 +28,37 @@ class Samples:
 
 
 def join(messages: Sequence[tuple[int, SignalsMessage]], lexicon: Lexicon) -> Samples:
-    """One table out of many messages, each with its index, which rises; a step per signal, none per value."""
-    unknown: dict[int, list[str]] = {}
-    number: list[int] = []
-    columns: list[SampleColumns] = []
-    series_n: list[int] = []
-    for place, message in messages:
-        signals = message.signals
-        found = list(map(lexicon.numbers.get, signals))
-        if None in found:
-            unknown[place] = [path for path in signals if path not in lexicon.numbers]
-            signals = {path: signals[path] for path in signals if path in lexicon.numbers}
-        number += [one for one in found if one is not None]
-        columns += signals.values()
-        series_n.append(len(signals))
-    if not columns:
-        return Samples(empty(), unknown, 0)
-    counts = np.array([len(dt_us) for dt_us, _ in columns])
-    index = np.repeat(np.array([place for place, _ in messages], np.int32), series_n)
-    t0_us = np.repeat(np.array([one.envelope.t0_us for _, one in messages], np.int64), series_n)
+    """One table out of many messages, each with its index, which rises; no step per value."""
+    numbers = lexicon.numbers
+    of_series = _array([numbers.get(path, _UNKNOWN) for _, one in messages for path in one.paths], np.int16)
+    sizes = _array([size for _, one in messages for size in one.sizes], np.intp)
+    places = _array([place for place, _ in messages], np.int32)
+    t0_us = _array([one.envelope.t0_us for _, one in messages], np.int64)
+    samples_n = _array([len(one) for _, one in messages], np.intp)
+    total = int(samples_n.sum())
+    dt_us = np.fromiter(chain.from_iterable(one.dt_us for _, one in messages), np.int64, total)
+    value = np.fromiter(chain.from_iterable(one.value for _, one in messages), np.float64, total)
     joined = SignalRows(
-        message=np.repeat(index, counts),
-        t_us=np.repeat(t0_us, counts) + np.concatenate([dt_us for dt_us, _ in columns]),
-        signal=np.repeat(np.array(number, np.int16), counts),
-        value=np.concatenate([value for _, value in columns]),
+        message=np.repeat(places, samples_n),
+        t_us=np.repeat(t0_us, samples_n) + dt_us,
+        signal=np.repeat(of_series, sizes),
+        value=value,
     )
-    measured = np.isfinite(joined.value)
-    inside = (joined.value >= lexicon.minimum[joined.signal]) & (
-        joined.value <= lexicon.maximum[joined.signal]
-    )
+    is_known = joined.signal != _UNKNOWN
+    unknown: dict[int, list[str]] = {}
+    if (of_series == _UNKNOWN).any():
+        for place, message in messages:
+            if paths := [path for path in message.paths if path not in numbers]:
+                unknown[place] = paths
+    measured = np.isfinite(value) & is_known
+    inside = (value >= lexicon.minimum[joined.signal]) & (value <= lexicon.maximum[joined.signal])
     out_of_range = int(np.count_nonzero(measured & ~inside))
-    return Samples(ordered(pick(joined, measured & inside)), unknown, out_of_range)
+    kept = measured & inside
+    return Samples(ordered(joined if kept.all() else pick(joined, kept)), unknown, out_of_range)
+
+
+def _array(values: list[int], dtype: type[Any]) -> NDArray[Any]:
+    return np.array(values, dtype=dtype)
 
 
 def ordered(rows: SignalRows) -> SignalRows:

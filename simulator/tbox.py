@@ -55,7 +55,7 @@ def end_us(life: Life, day: int) -> int:
 
 def day_messages(life: Life, day: int) -> Iterator[Message]:
     """What is sent of one driven day, in order of `seq`."""
-    yield SignalsMessage(envelope(life, day, DAY_BOOT, 0, begin_us(life, day)), _signals(life, day))
+    yield SignalsMessage.of(envelope(life, day, DAY_BOOT, 0, begin_us(life, day)), _signals(life, day))
     changed = [change for change in life.changes if change.day == day]
     if changed:
         yield _codes(life, day, DAY_BOOT, 1, changed)

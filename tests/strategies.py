@@ -125,7 +125,7 @@ def signals_messages(draw: DrawFn) -> SignalsMessage:
         path: (np.array([dt for dt, _ in samples], np.int64), np.array([v for _, v in samples], np.float64))
         for path, samples in drawn.items()
     }
-    return SignalsMessage(draw(envelopes()), signals)
+    return SignalsMessage.of(draw(envelopes()), signals)
 
 
 @st.composite

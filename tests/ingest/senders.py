@@ -49,7 +49,7 @@ def signals(
     for path, given in values.items():
         several = np.atleast_1d(np.array(given, dtype=np.float64))
         columns[path] = (np.arange(len(several), dtype=np.int64) * step_us, several)
-    return SignalsMessage(envelope(of, seq, boot=boot, t0_us=t0_us), columns)
+    return SignalsMessage.of(envelope(of, seq, boot=boot, t0_us=t0_us), columns)
 
 
 def codes(

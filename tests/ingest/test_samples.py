@@ -30,7 +30,7 @@ def messages(draw: DrawFn) -> list[tuple[int, SignalsMessage]]:
             dt_us = draw(st.lists(st.integers(-50, 50), min_size=n, max_size=n))
             values = draw(st.lists(value, min_size=n, max_size=n))
             signals[path] = (np.array(dt_us, np.int64), np.array(values, np.float64))
-        message = SignalsMessage(envelope(vin(number), 0, t0_us=T0_US + number), signals)
+        message = SignalsMessage.of(envelope(vin(number), 0, t0_us=T0_US + number), signals)
         found.append((draw(st.integers(0, 2)) + 3 * number, message))
     return found
 
@@ -63,7 +63,7 @@ def test_every_measurement_is_there_once_in_order(given_messages: list[tuple[int
 
 
 def test_values_out_of_range_are_counted_and_missing_ones_are_not() -> None:
-    message = SignalsMessage(
+    message = SignalsMessage.of(
         envelope(vin(1), 0),
         {SPEED: (np.arange(4, dtype=np.int64), np.array([50.0, 401.0, math.nan, -101.0]))},
     )
