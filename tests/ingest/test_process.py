@@ -2,85 +2,19 @@
 
 import asyncio
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
-import urllib.request
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
 
 from ingest import pipeline
 from ingest.delivery import Delivery
 from ingest.pipeline import Line
-from odocare.stack.process import free_port
 from store.pool import Connection, connect
-from tests.ingest.broker import OwnBroker, Sender, publish, until
+from tests.ingest.broker import OwnBroker, Sender, publish
+from tests.ingest.process import DEADLINE_S, Process, ingesting
 from tests.ingest.senders import ODOMETER, contents, deliver, signals, vin
 from tests.ingest.test_order import car, truck
 from tests.ingest.test_pipeline import bad_messages
-
-DEADLINE_S: Final = 60
-
-
-class Process:
-    """One run of the command."""
-
-    def __init__(self, folder: Path, database_url: str, broker: OwnBroker) -> None:
-        self.ready = folder / "ready"
-        self.ready.unlink(missing_ok=True)
-        self.log = folder / "ingest.log"
-        self.metrics_port = free_port()
-        environment = {
-            **os.environ,
-            "ODOCARE_DATABASE_URL": database_url,
-            "ODOCARE_MQTT_URL": broker.url,
-            "ODOCARE_HOME": str(folder / "home"),
-        }
-        with self.log.open("ab") as sink:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "odocare", "ingest", "--json"),
-                    *("--ready-file", str(self.ready), "--metrics-port", str(self.metrics_port)),
-                ],
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=sink,
-            )
-
-    async def subscribed(self) -> None:
-        await until(lambda: self.ready.exists() or self.process.poll() is not None, "the subscription")
-        assert self.process.poll() is None, self.log.read_text()
-
-    async def end(self, by: signal.Signals) -> int:
-        self.process.send_signal(by)
-        said, _ = await asyncio.wait_for(asyncio.to_thread(self.process.communicate), DEADLINE_S)
-        self.said = said.decode()
-        return self.process.returncode
-
-    def kill(self) -> None:
-        self.process.kill()
-        if self.process.stdout is not None and not self.process.stdout.closed:
-            self.process.communicate()
-
-    def metrics(self) -> dict[str, float]:
-        """Samples by name and labels."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10) as answer:
-            lines = answer.read().decode().splitlines()
-        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[:1] != "#"}
-
-
-@asynccontextmanager
-async def ingesting(folder: Path, database_url: str, broker: OwnBroker) -> AsyncIterator[Process]:
-    running = Process(folder, database_url, broker)
-    try:
-        await running.subscribed()
-        yield running
-    finally:
-        running.kill()
 
 
 async def count(conn: Connection, table: str) -> int:
