@@ -2,7 +2,7 @@
 PYTHON ?= python3
 ODOCARE = .venv/bin/odocare
 
-.PHONY: help setup demo up down test check bench fuzz clean
+.PHONY: help setup demo up down test faults check bench fuzz clean
 
 help: ## list these
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -22,6 +22,9 @@ down: ## stop them; their data stay
 test: setup ## every test, with servers of its own
 	@$(PYTHON) -m deploy.browser
 	@.venv/bin/pytest $(TESTS)
+
+faults: setup ## kill, fill, flood and confuse it, and check that nothing is lost; FAULTS=1,8 picks, SEED=7 repeats
+	@ODOCARE_FAULTS=$(or $(FAULTS),all) ODOCARE_FAULTS_SEED=$(SEED) .venv/bin/pytest -q tests/faults
 
 check: setup ## format, lint, types, floors, tests
 	@./check

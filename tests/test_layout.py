@@ -47,7 +47,7 @@ def test_packages_reexport_nothing() -> None:
 
 def test_tests_mirror_the_rooms() -> None:
     folders = {entry.name for entry in (REPOSITORY / "tests").iterdir() if entry.is_dir()} - MADE
-    assert folders <= ROOMS | BESIDE | {"fuzz", "golden", "journeys"}
+    assert folders <= ROOMS | BESIDE | {"faults", "fuzz", "golden", "journeys"}
 
 
 def test_imports_go_down_only() -> None:
