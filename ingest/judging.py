@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -46,7 +47,7 @@ class Asking:
     index: int
     """Its number in the batch's reading, which the samples use too."""
     vehicle: VehicleRef
-    codebook: Codebook | None
+    codebook: Codebook | None = None
     """Only for frames."""
     content: Content | None = None
     """Only for GB/T 32960 packets: what they say."""
@@ -83,13 +84,21 @@ def judge(
     arrived: Sequence[Arrived], values: Samples, fleet: Mapping[Vin, VehicleRef], lexicon: Lexicon
 ) -> tuple[list[Asking], list[Refusal]]:
     """Which messages may ask the ledger, and why the others may not."""
-    first_us = np.array([one.message.envelope.t0_us for one in arrived], dtype=np.int64)
-    last_us = first_us.copy()
+    n = len(arrived)
+    vehicles = [fleet[one.vin] for one in arrived]
+    t0_us = np.fromiter((one.message.envelope.t0_us for one in arrived), np.int64, n)
+    known_us = np.fromiter((one.delivery.known_us for one in arrived), np.int64, n)
+    built_us = np.fromiter((_built_us(vehicle, lexicon) for vehicle in vehicles), np.int64, n)
+    first_us, last_us = t0_us.copy(), t0_us.copy()
     samples.extents(values.rows, first_us, last_us)
+    may_be = (last_us - first_us <= SPAN_US) & (np.maximum(last_us, t0_us) - known_us <= AHEAD_US)
+    may_be &= np.minimum(first_us, t0_us) >= built_us
     asking, refusals = [], []
-    spans = zip(arrived, first_us.tolist(), last_us.tolist(), strict=True)
-    for index, (one, first, last) in enumerate(spans):
-        vehicle = fleet[one.vin]
+    spans = zip(arrived, vehicles, first_us.tolist(), last_us.tolist(), may_be.tolist(), strict=True)
+    for index, (one, vehicle, first, last, is_possible) in enumerate(spans):
+        if is_possible and isinstance(one.message, SignalsMessage):
+            asking.append(Asking(one, index, vehicle))
+            continue
         try:
             _require_time(one, first, last, vehicle, lexicon)
             codebook = _codebook(one, vehicle, lexicon)
@@ -143,8 +152,12 @@ def _require_time(one: Arrived, first_us: int, last_us: int, vehicle: VehicleRef
 def _built_us(vehicle: VehicleRef, lexicon: Lexicon) -> int:
     if vehicle.built_on is None:
         return EARLIEST_US
-    zone: ZoneInfo = lexicon.zone(vehicle.tz)
-    return us_of(datetime.combine(vehicle.built_on, time.min, tzinfo=zone))
+    return _midnight_us(vehicle.built_on, lexicon.zone(vehicle.tz))
+
+
+@lru_cache(maxsize=1 << 14)
+def _midnight_us(day: date, zone: ZoneInfo) -> int:
+    return us_of(datetime.combine(day, time.min, tzinfo=zone))
 
 
 def _codebook(one: Arrived, vehicle: VehicleRef, lexicon: Lexicon) -> Codebook | None:

@@ -28,6 +28,7 @@ INT8_OID: Final = 20
 FLOAT8_OID: Final = 701
 TIMESTAMPTZ_OID: Final = 1184
 DATE_OID: Final = 1082
+TEXT_OID: Final = 25
 _EPOCH_DAY: Final = 10_957
 """2000-01-01 in days since 1970-01-01."""
 
@@ -54,6 +55,10 @@ class TimestampArray(bytes):
 
 class DateArray(bytes):
     """A `date[]` in binary."""
+
+
+class TextArray(bytes):
+    """A `text[]` in binary."""
 
 
 def int2s(values: NDArray[Any]) -> Int2Array:
@@ -84,6 +89,17 @@ def timestamps(us: NDArray[np.int64], *, null: NDArray[np.bool_] | None = None) 
 def dates(days: NDArray[np.int32]) -> DateArray:
     """Days since 1970-01-01 as `date[]`."""
     return DateArray(_array(DATE_OID, days - _EPOCH_DAY, ">i4"))
+
+
+def texts(values: Sequence[str]) -> TextArray:
+    """Texts without zero bytes as `text[]`; fast where few of them differ."""
+    coded = {text: _text(text) for text in set(values)}
+    return TextArray(head(TEXT_OID, len(values)) + b"".join([coded[text] for text in values]))
+
+
+def _text(text: str) -> bytes:
+    octets = text.encode()
+    return struct.pack(">i", len(octets)) + octets
 
 
 def elements(values: NDArray[Any], dtype: str) -> bytes:
@@ -173,4 +189,8 @@ class _Dates(_Binary):
     of, oid = DateArray, 1182
 
 
-_DUMPERS: Final[tuple[type[_Binary], ...]] = (_Int2s, _Int4s, _Int8s, _Float8s, _Timestamps, _Dates)
+class _Texts(_Binary):
+    of, oid = TextArray, 1009
+
+
+_DUMPERS: Final[tuple[type[_Binary], ...]] = (_Int2s, _Int4s, _Int8s, _Float8s, _Timestamps, _Dates, _Texts)

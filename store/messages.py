@@ -126,7 +126,7 @@ async def _insert(conn: Connection, entries: Sequence[tuple[LedgerEntry, int]]) 
                 "vehicle_id": arrays.int8s(columns[0]),
                 "boot": arrays.int8s(columns[1]),
                 "seq": arrays.int8s(columns[2]),
-                "kind": [entry.kind for entry, _ in entries],
+                "kind": arrays.texts([entry.kind for entry, _ in entries]),
                 "happened_at": arrays.timestamps(columns[3]),
                 "known_at": arrays.timestamps(columns[4]),
                 "body_hash": arrays.int8s(columns[5]),

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 from psycopg.rows import class_row
 
+from store import arrays
 from store.pool import Connection
 
 Start = tuple[int, int, int]
@@ -129,15 +131,17 @@ async def unfinished(conn: Connection, starts: Iterable[Start]) -> set[Start]:
     wanted = sorted(set(starts))
     if not wanted:
         return set()
-    cur = await conn.execute(
-        UNFINISHED,
-        {
-            "vehicle_id": [start[0] for start in wanted],
-            "boot": [start[1] for start in wanted],
-            "life": [start[2] for start in wanted],
-        },
-    )
-    return {(vehicle_id, boot, life) for vehicle_id, boot, life in await cur.fetchall()}
+    vehicle_id, boot, life = np.array(wanted, dtype=np.int64).T
+    async with arrays.cursor(conn) as cur:
+        await cur.execute(
+            UNFINISHED,
+            {
+                "vehicle_id": arrays.int8s(vehicle_id),
+                "boot": arrays.int8s(boot),
+                "life": arrays.int2s(life),
+            },
+        )
+        return {(vehicle, of_boot, of_life) for vehicle, of_boot, of_life in await cur.fetchall()}
 
 
 async def after(conn: Connection, link: ChainLink) -> ChainLink | None:

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
+from store import arrays
 from store.pool import Connection
 from vehicle.vin import Vin
 
@@ -34,8 +35,9 @@ ADD: Final = """
 
 async def known(conn: Connection, vins: Iterable[str]) -> dict[Vin, VehicleRef]:
     """Those of the VINs that have a row, registered or not."""
-    cur = await conn.execute(FIND, {"vins": sorted(set(vins))})
-    return {row[1]: VehicleRef(*row) for row in await cur.fetchall()}
+    async with arrays.cursor(conn) as cur:
+        await cur.execute(FIND, {"vins": arrays.texts(sorted(set(vins)))}, binary=True)
+        return {row[1]: VehicleRef(*row) for row in await cur.fetchall()}
 
 
 HAS_MODEL: Final = "select exists (select from vehicle where model = %(model)s)"
