@@ -5,6 +5,7 @@ is an array of numbers or a hex string in JSON, and nothing else differs. Limits
 become in memory below 50 MB, whatever it holds; docs/asyncapi.yaml tells them to those who send.
 """
 
+import re
 import zlib
 from typing import Annotated, Final, Generic, Literal, TypeVar
 
@@ -46,6 +47,9 @@ _LIMITS: Final = {"dtc": MAX_DTC_BYTES, "diag": MAX_DIAG_BYTES}
 _SMALL_BODY_BYTES: Final = 1024 * 1024
 """Up to here a body cannot become large; beyond, its numbers are counted before they are read."""
 _ZLIB: Final = 0x78
+_RESENT_JSON: Final = re.compile(rb'("resent"\s*:\s*)true')
+_RESENT_PACKED: Final = b"resent\xc3"
+_NOT_RESENT_PACKED: Final = b"resent\xc2"
 _JSON_FIRST: Final = frozenset(b"{[ \t\r\n")
 _LATEST_US: Final = 2**57
 """In the year 6537; with any offset it still is a date."""
@@ -189,6 +193,21 @@ def parse(kind: str, received: bytes) -> Body:
         raise _invalid(body, str(error), is_json=is_json) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise broken(f"a {kind} body that cannot be read: {_phrase(error)}") from error
+
+
+def first_sent(received: bytes) -> bytes:
+    """The bytes that tell a message from another: inflated, and `resent` as when it was sent first.
+
+    So a vehicle may set `resent`, and compress, as it likes when it sends a message again; the rest of the
+    body stays byte for byte the same. What cannot be inflated stays as it is.
+    """
+    try:
+        body = _inflate(received)
+    except DecodeError:
+        return received
+    if body[:1] and body[0] in _JSON_FIRST:
+        return _RESENT_JSON.sub(rb"\1false", body)
+    return body.replace(_RESENT_PACKED, _NOT_RESENT_PACKED)
 
 
 def _inflate(received: bytes) -> bytes:

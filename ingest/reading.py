@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
 
-from decoders import envelope
+from decoders import envelope, wire
 from decoders.message import CanMessage, DiagMessage, DtcMessage, Message
 from ingest import packets, topic
 from ingest.delivery import Delivery, hash_of
@@ -115,7 +115,13 @@ def _read_one(delivery: Delivery, address: topic.Address) -> Arrived | Refusal |
         readable = _readable(message)
     except DecodeError as error:
         return Refusal.of(delivery, error, vin=address.vin, boot=boot, seq=seq)
-    return Arrived(delivery, address.vin, readable, hash_of(delivery.body))
+    return Arrived(delivery, address.vin, readable, _body_hash(message, delivery.body))
+
+
+def _body_hash(message: Message, body: bytes) -> int:
+    """What the ledger tells this body by; a message sent again from a buffer is the same message."""
+    is_as_sent = not message.envelope.resent and body[0] != _ZLIB
+    return hash_of(body if is_as_sent else wire.first_sent(body))
 
 
 def _readable(message: Message) -> Readable:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from decoders import wire
 from ingest import topic
 from ingest.delivery import Delivery, hash_of
 from store.rejects import Refused
@@ -53,7 +54,7 @@ class Refusal:
             kind=self.kind,
             reason=self.reason,
             detail=self.detail,
-            body_hash=hash_of(name, b"\x00", self.delivery.body),
+            body_hash=hash_of(name, b"\x00", wire.first_sent(self.delivery.body)),
             topic=self.delivery.topic,
             body=self.delivery.body,
             whole=self.whole,
