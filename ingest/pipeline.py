@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest import admitted, diagnosing, diagnosis, judging, newest, reading, sessions, topic
+from ingest import admitted, diagnosing, diagnosis, fault_points, judging, newest, reading, sessions, topic
 from ingest.admitted import Admitted, Decoded
 from ingest.delivery import Delivery, hash_of
 from ingest.heard import Heard
@@ -59,12 +59,15 @@ async def store(conn: Connection, deliveries: Sequence[Delivery], line: Line) ->
     lexicon = line.lexicon
     read = await asyncio.to_thread(reading.read, deliveries)
     values = await asyncio.to_thread(judging.join_samples, read, lexicon)
+    fault_points.reach("decoded")
     tally = Tally(received=len(read.arrived) + len(read.refusals), passing=read.passing)
     async with conn.transaction():
         fleet = await vehicles.by_vin(conn, {one.vin for one in read.arrived})
         refusals = [*read.refusals, *await accept(conn, read.arrived, values, fleet, lexicon, tally)]
         await reject(conn, refusals, fleet, line.seal, tally)
         await _count_oversize(conn, read.oversize, line.seal, tally)
+        fault_points.reach("before_commit")
+    fault_points.reach("after_commit")
     _tell(deliveries[: read.taken], refusals)
     return tally, read.taken
 
@@ -107,7 +110,9 @@ async def write(
     """
     decoded = await asyncio.to_thread(admitted.decode, batch, values, arrived_n, lexicon, stored or ())
     book_ids = await _codebook_ids(conn, batch)
+    fault_points.reach("before_copy")
     await segments.append(conn, batch.keys, book_ids, decoded.rows)
+    fault_points.reach("after_copy")
     frames = admitted.raw_frames(batch, decoded, book_ids)
     await raw_frames.append(conn, frames)
     await raw_packets.append(conn, decoded.packets)

@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from ingest import fault_points
 from ingest.batcher import Batch, Batcher, Limits
 from ingest.committer import BROKEN, Committer, StoppedError
 from ingest.gbt_gate import Gate
@@ -125,12 +126,17 @@ async def _keep_storing(
 ) -> Batch | None:
     """Store batch after batch until told to stop; returns the batch that was in hand and is not stored."""
     while (batch := await _next(batcher, stop)) is not None:
+        fault_points.reach("received")
         try:
             watch.count(await committer.commit(batch.deliveries))
         except StoppedError:
             return batch
+        fault_points.reach("before_ack")
         batcher.done(batch)
         door.relieve()
+        if fault_points.is_armed("after_ack"):
+            await door.flush()
+            fault_points.reach("after_ack")
     await door.flush()
     return None
 

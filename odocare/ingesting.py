@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 from prometheus_client import start_http_server
 
+from ingest import fault_points
 from ingest import replay as replaying
 from ingest import run as ingest_run
 from ingest.gbt_limits import ListenerOptions
@@ -95,6 +96,12 @@ def _allow_connections(n: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     if wanted < n + _OTHER_FILES:
         log.warning("fewer connections than set", set=n, allowed=max(wanted - _OTHER_FILES, 0))
+
+
+def arm(fault: str) -> None:
+    """Let the process kill itself at a fault point. Raises `SettingsError`."""
+    fault_points.arm(fault)
+    log.warning("armed: this process will kill itself", fault=fault)
 
 
 async def serve(

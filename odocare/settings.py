@@ -64,3 +64,7 @@ class Settings(BaseSettings):
     key_file: Path | None = Field(
         default=None, description="32 bytes that seal refused messages; made under `home` when absent"
     )
+    fault: str | None = Field(
+        default=None,
+        description="for fault experiments only: `odocare ingest` kills itself there, as `before_commit:7`",
+    )

@@ -59,6 +59,8 @@ def ingest(
 
     settings = Settings()
     logs.configure()
+    if settings.fault is not None:
+        ingesting.arm(settings.fault)
 
     def ready() -> None:
         if ready_file is not None:
