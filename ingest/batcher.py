@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ingest.delivery import Delivery
@@ -11,9 +12,9 @@ from ingest.delivery import Delivery
 class Limits:
     """When a batch is closed, and how much may wait."""
 
-    messages: int = 1000
+    messages: int = 4000
     bytes: int = 8 * 1024 * 1024
-    age_s: float = 0.05
+    age_s: float = 0.1
     """A batch that is not full is taken when its first message has waited so long."""
     waiting_bytes: int = 32 * 1024 * 1024
     """Above this the door stops reading; the broker keeps the rest."""
@@ -30,11 +31,16 @@ class Batch:
     deliveries: list[Delivery] = field(default_factory=list)
     bytes: int = 0
     full: asyncio.Event = field(default_factory=asyncio.Event)
+    acknowledging: list[Callable[[], None]] = field(default_factory=list)
+    """Called once when it settles, before `settle` returns; not where its messages are forgotten."""
 
     def settle(self) -> None:
         """Let the door acknowledge."""
         if not self.settled.done():
             self.settled.set_result(None)
+        acknowledging, self.acknowledging = self.acknowledging, []
+        for acknowledge in acknowledging:
+            acknowledge()
 
 
 class Batcher:
@@ -64,8 +70,8 @@ class Batcher:
         """Whether more must not be put in for now."""
         return self.waiting_bytes > self._limits.waiting_bytes
 
-    def put(self, delivery: Delivery) -> asyncio.Future[None]:
-        """Add a message to the open batch; the result is done when it may be acknowledged."""
+    def put(self, delivery: Delivery) -> Batch:
+        """Add a message to the open batch, and return that: when it settles, it may be acknowledged."""
         if not self._waiting or self._waiting[-1].full.is_set():
             loop = asyncio.get_running_loop()
             self._waiting.append(Batch(loop.time(), loop.create_future()))
@@ -76,7 +82,7 @@ class Batcher:
         self.waiting_bytes += len(delivery.body)
         if len(batch.deliveries) >= self._limits.messages or batch.bytes >= self._limits.bytes:
             batch.full.set()
-        return batch.settled
+        return batch
 
     async def take(self) -> Batch:
         """The oldest batch, as soon as it is full or old enough. Settle it with `done`."""
@@ -103,10 +109,11 @@ class Batcher:
     def forget(self) -> int:
         """Drop what was not taken and nobody asks for: the broker sends it again. Returns how many.
 
-        What has a fate stays: its door has connections of its own.
+        What has a fate stays: its door has connections of its own, and waits for `settled`.
         """
         dropped = 0
         for batch in list(self._waiting):
+            batch.acknowledging.clear()
             kept = [one for one in batch.deliveries if one.fate is not None]
             dropped += len(batch.deliveries) - len(kept)
             kept_bytes = sum(len(one.body) for one in kept)

@@ -13,7 +13,7 @@ import structlog
 from ingest import pipeline
 from ingest.delivery import Delivery
 from ingest.metrics import Metrics, Tally
-from ingest.pipeline import Line
+from ingest.pipeline import Line, Prepared
 from store import migrate, signals
 from store.pool import AWAY, Connection, LastingConnection
 from vehicle.errors import ConflictError
@@ -80,14 +80,26 @@ class Committer:
         """
         await self._until_done(self._prepare)
 
-    async def commit(self, deliveries: Sequence[Delivery]) -> Tally:
-        """Store a batch, however long it takes. Raises `StoppedError` when told to stop before that."""
+    async def read(self, deliveries: Sequence[Delivery]) -> Prepared | None:
+        """Read a batch ahead of its commit; None where that fails, which the commit then looks into."""
+        try:
+            return await pipeline.prepare(deliveries, self._line)
+        except Exception as error:  # noqa: BLE001  # the outermost loop: the commit finds the message to blame
+            log.warning("batch not read ahead", error=type(error).__name__)
+            return None
+
+    async def commit(self, deliveries: Sequence[Delivery], prepared: Prepared | None = None) -> Tally:
+        """Store a batch, however long it takes. Raises `StoppedError` when told to stop before that.
+
+        `prepared` is what `read` made of it.
+        """
         loop = asyncio.get_running_loop()
         rest, total = deliveries, Tally()
         while rest:
             began = loop.time()
             try:
-                tally, taken = await self._until_done(partial(self._store, rest), messages=len(rest))
+                storing = partial(self._store, rest, prepared)
+                tally, taken = await self._until_done(storing, messages=len(rest))
             except (StoppedError, *BROKEN):
                 raise
             except Exception as error:  # noqa: BLE001  # the outermost loop: one message must not block others
@@ -95,11 +107,13 @@ class Committer:
                 break
             self._metrics.batch(tally, took_s=loop.time() - began)
             total.add(tally)
-            rest = rest[taken:]
+            rest, prepared = rest[taken:], None
         return total
 
-    async def _store(self, deliveries: Sequence[Delivery], conn: Connection) -> tuple[Tally, int]:
-        return await pipeline.store(conn, deliveries, self._line)
+    async def _store(
+        self, deliveries: Sequence[Delivery], prepared: Prepared | None, conn: Connection
+    ) -> tuple[Tally, int]:
+        return await pipeline.store(conn, deliveries, self._line, prepared)
 
     async def _without_poison(self, deliveries: Sequence[Delivery], error: Exception) -> Tally:
         """Store the halves of a batch that cannot be stored whole, down to the message that is to blame."""

@@ -15,7 +15,7 @@ from ingest.heard import Heard
 from ingest.judging import Asking
 from ingest.lexicon import Lexicon
 from ingest.metrics import Tally
-from ingest.reading import Arrived
+from ingest.reading import Arrived, Reading
 from ingest.refusal import Refusal
 from ingest.samples import Samples
 from maintenance import daily, odometer_days
@@ -49,16 +49,38 @@ class Line:
     seal: Seal
 
 
-async def store(conn: Connection, deliveries: Sequence[Delivery], line: Line) -> tuple[Tally, int]:
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch, or the first part of one, as far as it goes without the store."""
+
+    read: Reading
+    values: Samples
+
+
+async def prepare(deliveries: Sequence[Delivery], line: Line) -> Prepared:
+    """Read a batch, in a thread beside the loop: the next one while another is being stored."""
+    return await asyncio.to_thread(_prepared, deliveries, line)
+
+
+def _prepared(deliveries: Sequence[Delivery], line: Line) -> Prepared:
+    read = reading.read(deliveries)
+    return Prepared(read, judging.join_samples(read, line.lexicon))
+
+
+async def store(
+    conn: Connection, deliveries: Sequence[Delivery], line: Line, prepared: Prepared | None = None
+) -> tuple[Tally, int]:
     """Store a batch in one transaction; what became of it, and how many of the deliveries it was.
+
+    `prepared` is what `prepare` made of them, if that was done.
 
     After it has returned, those may be acknowledged; they are all, unless the batch is too heavy for one
     transaction. Whatever is wrong with single messages becomes a reject beside its stored neighbours. Raises
     what psycopg raises; then nothing is stored.
     """
     lexicon = line.lexicon
-    read = await asyncio.to_thread(reading.read, deliveries)
-    values = await asyncio.to_thread(judging.join_samples, read, lexicon)
+    prepared = prepared or await prepare(deliveries, line)
+    read, values = prepared.read, prepared.values
     fault_points.reach("decoded")
     tally = Tally(received=len(read.arrived) + len(read.refusals), passing=read.passing)
     async with conn.transaction():

@@ -16,7 +16,7 @@ from ingest.gbt_limits import ListenerOptions
 from ingest.gbt_listener import Listener
 from ingest.metrics import Metrics, Tally
 from ingest.mqtt import Broker, Door
-from ingest.pipeline import Line
+from ingest.pipeline import Line, Prepared
 from vehicle.errors import MigrationError
 
 log: Final = structlog.get_logger(__name__)
@@ -125,30 +125,41 @@ async def _keep_storing(
     batcher: Batcher, door: Door, committer: Committer, watch: "_Watch", stop: asyncio.Event
 ) -> Batch | None:
     """Store batch after batch until told to stop; returns the batch that was in hand and is not stored."""
-    while (batch := await _next(batcher, stop)) is not None:
-        fault_points.reach("received")
-        try:
-            watch.count(await committer.commit(batch.deliveries))
-        except StoppedError:
-            return batch
-        fault_points.reach("before_ack")
-        batcher.done(batch)
-        door.relieve()
-        if fault_points.is_armed("after_ack"):
-            await door.flush()
-            fault_points.reach("after_ack")
+    coming = asyncio.create_task(_next(batcher, committer, stop))
+    try:
+        while (ready := await coming) is not None:
+            batch, prepared = ready
+            fault_points.reach("received")
+            coming = asyncio.create_task(_next(batcher, committer, stop))  # read while this one is stored
+            try:
+                watch.count(await committer.commit(batch.deliveries, prepared))
+            except StoppedError:
+                return batch
+            fault_points.reach("before_ack")
+            batcher.done(batch)
+            door.relieve()
+            if fault_points.is_armed("after_ack"):
+                await door.flush()
+                fault_points.reach("after_ack")
+    finally:
+        coming.cancel()
     await door.flush()
     return None
 
 
-async def _next(batcher: Batcher, stop: asyncio.Event) -> Batch | None:
-    """The next batch; None when told to stop."""
+async def _next(
+    batcher: Batcher, committer: Committer, stop: asyncio.Event
+) -> tuple[Batch, Prepared | None] | None:
+    """The next batch and what it says; None when told to stop."""
     if stop.is_set():
         return None
     taking, stopping = asyncio.create_task(batcher.take()), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({taking, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        return taking.result() if taking.done() else None
+        if not taking.done():
+            return None
+        batch = taking.result()
+        return batch, await committer.read(batch.deliveries)
     finally:
         taking.cancel()
         stopping.cancel()

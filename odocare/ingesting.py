@@ -1,6 +1,7 @@
 """Puts ingest together out of the settings, and runs it until the process is told to stop."""
 
 import asyncio
+import gc
 import resource
 import signal
 import ssl
@@ -31,6 +32,8 @@ log = structlog.get_logger(__name__)
 
 _OTHER_FILES = 200
 """Sockets and files of a process besides its terminals'."""
+_GARBAGE = 100_000
+"""Objects made before garbage is looked for: a batch makes tens of thousands, and hardly any cycle."""
 _PAGE = 500
 """Rejects read at once."""
 
@@ -109,6 +112,8 @@ async def serve(
 ) -> Tally:
     """Ingest until SIGTERM or SIGINT, the batch in hand finished; what was done."""
     stop = asyncio.Event()
+    gc.freeze()  # codebooks and code tables stay: no collection has to walk through them again
+    gc.set_threshold(_GARBAGE)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
