@@ -128,12 +128,19 @@ class _HungUpError(OSError):
 class _Link:
     """One connection of its own client; a lost one is thrown away."""
 
-    def __init__(self, broker: Broker, client_id: str, on_ack: Callable[[int, int], None]) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        client_id: str,
+        on_ack: Callable[[int, int], None],
+        listening: tuple[str, Callable[[str, bytes], None]] | None,
+    ) -> None:
         self.lost = asyncio.Event()
         self.receive_maximum = 65_535
         self.maximum_packet_bytes = 268_435_455
         self._broker = broker
         self._on_ack = on_ack
+        self._listening = listening
         self._ids = _PacketIds()
         self._client = gmqtt.Client(
             client_id, clean_session=True, persistent_storage=self._ids, logger=_silent()
@@ -141,6 +148,7 @@ class _Link:
         self._client.set_config({"reconnect_retries": -2})  # fewer than none: this class is the retry
         self._client.on_connect = self._connected
         self._client.on_disconnect = self._disconnected
+        self._client.on_message = self._heard
         handler = self._client._package_handler  # noqa: SLF001  # no public hook tells the reason code
         self._take_puback = handler._handle_puback_packet  # noqa: SLF001
         handler._handle_puback_packet = self._puback  # noqa: SLF001
@@ -161,6 +169,8 @@ class _Link:
                     why = ": is the certificate in force?" if self._broker.is_tls else ""
                     raise _HungUpError(f"it hung up{why}")
                 await connecting
+                if self._listening is not None:
+                    self._client.subscribe(self._listening[0], qos=0)
             finally:
                 connecting.cancel()
                 losing.cancel()
@@ -179,6 +189,11 @@ class _Link:
     def _connected(self, _client: object, _flags: int, _code: int, properties: dict[str, list[int]]) -> None:
         self.receive_maximum = properties.get("receive_maximum", [self.receive_maximum])[0]
         self.maximum_packet_bytes = properties.get("maximum_packet_size", [self.maximum_packet_bytes])[0]
+
+    def _heard(self, _client: object, topic: str, payload: bytes, *_: object) -> int:
+        if self._listening is not None:
+            self._listening[1](topic, bytes(payload))
+        return 0
 
     def _disconnected(self, *_: object) -> None:
         self.lost.set()
@@ -203,8 +218,12 @@ class Publisher:
         trust: ssl.SSLContext | None = None,
         client_id: str | None = None,
         patience_s: float = 60.0,
+        listen: str | None = None,
     ) -> None:
+        """`listen`: topics that are heard, too, and handed to `on_down`."""
         self.delivery = Delivery()
+        self.on_down: Callable[[str, bytes], None] = lambda _topic, _payload: None
+        self._listen = listen
         self._broker = Broker.parse(url, trust)
         self._client_id = client_id or f"odocare-simulator-{os.getpid()}-{os.urandom(3).hex()}"
         self._patience_s = patience_s
@@ -276,7 +295,7 @@ class Publisher:
         pause_s = 0.1
         hung_up_n = 0
         while True:
-            link = _Link(self._broker, self._client_id, self._acknowledged)
+            link = _Link(self._broker, self._client_id, self._acknowledged, self._listening())
             try:
                 await link.open()
             except MQTTConnectError as error:
@@ -328,6 +347,11 @@ class Publisher:
     def _refuse(self, reason: int) -> None:
         word = _REASONS.get(reason, f"reason 0x{reason:02x}")
         self.delivery.refused[word] = self.delivery.refused.get(word, 0) + 1
+
+    def _listening(self) -> tuple[str, Callable[[str, bytes], None]] | None:
+        if self._listen is None:
+            return None
+        return self._listen, lambda topic, payload: self.on_down(topic, payload)
 
     def _where(self) -> str:
         return f"the broker at {self._broker.host}:{self._broker.port}"

@@ -12,6 +12,7 @@ from simulator.captures import Capture
 from simulator.outgoing import outgoing
 from simulator.publish import Publisher
 from simulator.sending import Count, Sent
+from simulator.truth import TruthWriter
 from vehicle.vin import Vin
 
 CHUNK_US: Final = 1_000_000
@@ -61,6 +62,7 @@ async def replay(
     *,
     speed: float,
     on_frames: Callable[[int], None] = lambda _: None,
+    truth: TruthWriter | None = None,
 ) -> Sent:
     """Send a capture; `on_frames` is told the frames of each message. Raises `PublishError`.
 
@@ -77,8 +79,12 @@ async def replay(
             recorded_us = message.envelope.t0_us + int(message.dt_us[-1]) - first_us
             await asyncio.sleep(max(0.0, begun_s + recorded_us / 1e6 / speed - loop.time()))
         ready = outgoing(message)
+        if truth is not None:
+            truth.sent(message, ready)
         await publisher.send(ready)
         count.add(ready)
         on_frames(len(message))
     await publisher.drain()
+    if truth is not None:
+        truth.end()
     return count.finished(loop.time() - begun_s, publisher.delivery)

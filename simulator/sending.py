@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decoders.envelope import Message
 from simulator.outgoing import Outgoing, outgoing
 from simulator.publish import Delivery, Publisher
+from simulator.truth import TruthWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +47,22 @@ class Count:
 
 
 async def send_all(
-    messages: Iterable[Message], publisher: Publisher, on_message: Callable[[int], None] = lambda _: None
+    messages: Iterable[Message],
+    publisher: Publisher,
+    on_message: Callable[[int], None] = lambda _: None,
+    truth: TruthWriter | None = None,
 ) -> Sent:
     """Send messages as fast as the broker acknowledges them. Raises `PublishError`."""
     count, begun_s = Count(on_message), time.monotonic()
     for message in messages:
         ready = outgoing(message)
+        if truth is not None:
+            truth.sent(message, ready)
         await publisher.send(ready)
         count.add(ready)
     await publisher.drain()
+    if truth is not None:
+        truth.end()
     return count.finished(time.monotonic() - begun_s, publisher.delivery)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # heavy
     from simulator.publish import Delivery
     from simulator.replay import Journey
     from simulator.sending import Sent
+    from simulator.truth import TruthWriter
 
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 BrokerUrl = Annotated[
@@ -26,6 +27,13 @@ BrokerUrl = Annotated[
 Tls = Annotated[
     bool, typer.Option("--tls", help="through the local stack's door for vehicles, with a certificate")
 ]
+Truth = Annotated[
+    Path | None,
+    typer.Option(
+        "--truth", dir_okay=False, help="write what is sent into this file, for `odocare reconcile`"
+    ),
+]
+Bodies = Annotated[bool, typer.Option("--bodies", help="with the bodies, so that it can decode them again")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="make every message and send none")]
 
 
@@ -56,6 +64,8 @@ def simulate(
     ] = False,
     broker: BrokerUrl = None,
     tls: Tls = False,
+    truth: Truth = None,
+    bodies: Bodies = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -69,7 +79,9 @@ def simulate(
     result["until"] = asked.until.isoformat()
     result |= _written(asked, master_data, write_capture)
     if not files_only:
-        sent = _send(asked, None if dry_run else _meeting(broker, "simulator" if tls else None))
+        meeting = None if dry_run else _meeting(broker, "simulator" if tls else None)
+        with _truth(truth, meeting, with_bodies=bodies) as writer:
+            sent = _send(asked, meeting, writer)
         result |= _summary(sent)
     _print(result, as_json=as_json)
     _refuse_if(result.get("refused"))
@@ -92,6 +104,8 @@ def replay(
     limit: Annotated[float | None, typer.Option(min=0.001, help="seconds of it to send")] = None,
     broker: BrokerUrl = None,
     tls: Tls = False,
+    truth: Truth = None,
+    bodies: Bodies = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -107,7 +121,8 @@ def replay(
     for problem in recorded.findings.problems:
         typer.echo(f"replay: {capture.name}, {problem.where}: {problem.what}; left out", err=True)
     meeting = None if dry_run else _meeting(broker, journey.vin if tls else None)
-    sent = _replay(recorded, journey, 0.0 if fast else speed, meeting)
+    with _truth(truth, meeting, with_bodies=bodies) as writer:
+        sent = _replay(recorded, journey, 0.0 if fast else speed, meeting, writer)
     result = {"capture": capture.name, "ends_at_us": journey.ends_at_us, **_summary(sent)}
     _print(result | _left_out(recorded.findings), as_json=as_json)
     _refuse_if(result.get("refused"))
@@ -135,7 +150,21 @@ def _written(asked: "Span", master_data: Path | None, write_capture: Path | None
     return result
 
 
-def _send(asked: "Span", broker: "Meeting | None") -> "Sent":
+@contextmanager
+def _truth(
+    path: Path | None, meeting: "Meeting | None", *, with_bodies: bool
+) -> "Iterator[TruthWriter | None]":
+    """The truth file, where one is asked for and something is sent."""
+    if path is None or meeting is None:
+        yield None
+        return
+    from simulator.truth import TruthWriter
+
+    with TruthWriter(path, with_bodies=with_bodies) as writer:
+        yield writer
+
+
+def _send(asked: "Span", broker: "Meeting | None", truth: "TruthWriter | None") -> "Sent":
     """Make the fleet's messages, and send them where there is a broker."""
     import asyncio
 
@@ -151,12 +180,18 @@ def _send(asked: "Span", broker: "Meeting | None") -> "Sent":
 
         async def run(at: "Meeting") -> "Sent":
             async with Publisher(at.url, trust=at.trust) as publisher:
-                return await send_all(messages, publisher, on_message)
+                return await send_all(messages, publisher, on_message, truth)
 
         return asyncio.run(run(broker))
 
 
-def _replay(recorded: "Capture", journey: "Journey", speed: float, broker: "Meeting | None") -> "Sent":
+def _replay(
+    recorded: "Capture",
+    journey: "Journey",
+    speed: float,
+    broker: "Meeting | None",
+    truth: "TruthWriter | None",
+) -> "Sent":
     """Send a capture, or only cut it into messages where there is no broker."""
     import asyncio
 
@@ -170,7 +205,9 @@ def _replay(recorded: "Capture", journey: "Journey", speed: float, broker: "Meet
 
         async def run(at: "Meeting") -> "Sent":
             async with Publisher(at.url, trust=at.trust) as publisher:
-                return await replay(recorded, journey, publisher, speed=speed, on_frames=on_frames)
+                return await replay(
+                    recorded, journey, publisher, speed=speed, on_frames=on_frames, truth=truth
+                )
 
         return asyncio.run(run(broker))
 
