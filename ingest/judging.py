@@ -8,6 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from numpy.typing import NDArray
 
 from decoders.codebook import Codebook
 from decoders.diagnostics import Diagnostics
@@ -91,6 +92,7 @@ def judge(
     built_us = np.fromiter((_built_us(vehicle, lexicon) for vehicle in vehicles), np.int64, n)
     first_us, last_us = t0_us.copy(), t0_us.copy()
     samples.extents(values.rows, first_us, last_us)
+    _frame_extents(arrived, first_us, last_us)
     may_be = (last_us - first_us <= SPAN_US) & (np.maximum(last_us, t0_us) - known_us <= AHEAD_US)
     may_be &= np.minimum(first_us, t0_us) >= built_us
     asking, refusals = [], []
@@ -100,7 +102,8 @@ def judge(
             asking.append(Asking(one, index, vehicle))
             continue
         try:
-            _require_time(one, first, last, vehicle, lexicon)
+            if not (is_possible and isinstance(one.message, CanMessage)):
+                _require_time(one, first, last, vehicle, lexicon)
             codebook = _codebook(one, vehicle, lexicon)
             content = _content(one, vehicle, lexicon)
             diagnostics = _diagnostics(one, vehicle, lexicon)
@@ -109,6 +112,24 @@ def judge(
             continue
         asking.append(Asking(one, index, vehicle, codebook, content, diagnostics))
     return asking, refusals
+
+
+def _frame_extents(
+    arrived: Sequence[Arrived], first_us: NDArray[np.int64], last_us: NDArray[np.int64]
+) -> None:
+    """Set, in place, the first and last moment of each message that has frames."""
+    columns = {
+        index: one.message.dt_us
+        for index, one in enumerate(arrived)
+        if isinstance(one.message, CanMessage) and len(one.message)
+    }
+    if columns:
+        which = np.fromiter(columns, np.intp, len(columns))
+        sizes = np.fromiter(map(len, columns.values()), np.intp, len(columns))
+        dt_us = np.concatenate(list(columns.values()))
+        starts = np.cumsum(sizes) - sizes
+        last_us[which] = first_us[which] + np.maximum.reduceat(dt_us, starts)
+        first_us[which] += np.minimum.reduceat(dt_us, starts)
 
 
 def refused(asking: Sequence[Asking], lives: Sequence[int | None]) -> list[Refusal]:
@@ -126,8 +147,6 @@ def _require_time(one: Arrived, first_us: int, last_us: int, vehicle: VehicleRef
     """Raise where a message's times cannot be true; `first_us` and `last_us` are those of its values."""
     message = one.message
     t0_us = message.envelope.t0_us
-    if isinstance(message, CanMessage) and len(message):
-        first_us, last_us = t0_us + int(message.dt_us.min()), t0_us + int(message.dt_us.max())
     if isinstance(message, DiagMessage) and message.answers:
         moments = [one.dt_us for one in message.answers]
         first_us, last_us = t0_us + min(moments), t0_us + max(moments)

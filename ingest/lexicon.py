@@ -88,8 +88,9 @@ class Lexicon:
     def listening(self, vehicle: VehicleRef) -> Diagnostics | None:
         """What reads a vehicle's conversations; None: they may hold positions, and its location is off."""
         found = self.diagnostics.of(vehicle.model, vehicle.built_on)
-        is_private = not vehicle.location_allowed
-        return None if is_private and self.is_position[found.book.codebook.plan.numbers].any() else found
+        if vehicle.location_allowed:
+            return found
+        return None if self.is_position[found.book.codebook.plan.numbers].any() else found
 
     def extension(self, model: str | None, built_on: date | None) -> Extension | None:
         """What explains the custom GB/T 32960 units of a vehicle; None where nobody has said."""
