@@ -1,7 +1,7 @@
 """Fault codes of a batch: reports into runs, runs into episodes."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import isfinite
 
 from decoders.gbt32960.report import Extension
@@ -19,6 +19,15 @@ from vehicle.dtc import DtcClear, DtcReading, DtcReport
 from vehicle.fault import Ecu, Episode, Order, ReportRun
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the fault codes of a batch came to."""
+
+    runs_n: int = 0
+    turned: frozenset[int] = frozenset()
+    """Vehicles one of whose faults has come, gone or changed its state."""
+
+
 async def store(
     conn: Connection,
     batch: Admitted,
@@ -27,8 +36,8 @@ async def store(
     lexicon: Lexicon,
     *,
     replacing: Sequence[MessageKey] = (),
-) -> int:
-    """Write what ECUs reported and fold it into the episodes; returns the number of runs stored.
+) -> Stored:
+    """Write what ECUs reported and fold it into the episodes.
 
     What the messages `replacing` had reported before is replaced. Reports in order continue the episodes;
     late ones let them be folded anew from where they matter.
@@ -39,7 +48,7 @@ async def store(
     runs = [run for run in everything if not repeats.is_packets(run)]
     late = await fault_reports.drop_reports(conn, [*heard.rejoined, *replacing])
     if not everything and not late:
-        return 0
+        return Stored()
     by_ecu: dict[Ecu, list[ReportRun]] = {}
     for run in sorted(runs, key=lambda run: run.order):
         by_ecu.setdefault(run.source, []).append(run)
@@ -55,7 +64,7 @@ async def store(
     for ecu, since_us in late.items():
         changed += await _refolded(conn, ecu, since_us, lexicon)
     await faults.write_episodes(conn, changed, known_us=known_us)
-    return len(runs)
+    return Stored(len(runs), frozenset(row.ecu.vehicle_id for row in changed if row.has_turned))
 
 
 def _late(
@@ -166,9 +175,12 @@ async def _refolded(conn: Connection, ecu: Ecu, late_us: int, lexicon: Lexicon) 
 
 def _rows(ecu: Ecu, old: Sequence[Episode], new: Sequence[Episode], lexicon: Lexicon) -> list[EpisodeRow]:
     """Those of the new episodes that are not stored as they are."""
+    states = {(episodes.key_of(one.dtc), one.number): one.state for one in old}
     rows = []
     for episode in new:
         if episode not in old:
             meaning = lexicon.dtc_table.lookup(episode.dtc)
-            rows.append(EpisodeRow(ecu, episode, meaning.severity, meaning.family))
+            before = states.get((episodes.key_of(episode.dtc), episode.number))
+            has_turned = before is not episode.state
+            rows.append(EpisodeRow(ecu, episode, meaning.severity, meaning.family, has_turned))
     return rows

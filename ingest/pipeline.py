@@ -8,7 +8,19 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest import admitted, diagnosing, diagnosis, fault_points, judging, newest, reading, sessions, topic
+from ingest import (
+    acks,
+    admitted,
+    diagnosing,
+    diagnosis,
+    fault_points,
+    judging,
+    newest,
+    numbering,
+    reading,
+    sessions,
+    topic,
+)
 from ingest.admitted import Admitted, Decoded
 from ingest.delivery import Delivery, hash_of
 from ingest.heard import Heard
@@ -47,6 +59,8 @@ class Line:
 
     lexicon: Lexicon
     seal: Seal
+    publish: acks.Publish = acks.drop
+    """How vehicles that ask are told what is committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +97,18 @@ async def store(
     read, values = prepared.read, prepared.values
     fault_points.reach("decoded")
     tally = Tally(received=len(read.arrived) + len(read.refusals), passing=read.passing)
+    tally.broker_errors.update(read.broker_errors)
     async with conn.transaction():
         fleet = await vehicles.by_vin(conn, {one.vin for one in read.arrived})
-        refusals = [*read.refusals, *await accept(conn, read.arrived, values, fleet, lexicon, tally)]
+        accepted = await accept(conn, read.arrived, values, fleet, lexicon, tally, read.refusals)
+        refusals = [*read.refusals, *accepted]
         await reject(conn, refusals, fleet, line.seal, tally)
         await _count_oversize(conn, read.oversize, line.seal, tally)
+        told = await acks.due(conn, read.arrived, fleet)
         fault_points.reach("before_commit")
     fault_points.reach("after_commit")
+    for ack in told:
+        line.publish(ack.topic, ack.payload)
     _tell(deliveries[: read.taken], refusals)
     return tally, read.taken
 
@@ -101,10 +120,18 @@ async def accept(
     fleet: Mapping[Vin, VehicleRef],
     lexicon: Lexicon,
     tally: Tally,
+    beside: Sequence[Refusal] = (),
 ) -> list[Refusal]:
-    """Store what nothing speaks against and the ledger does not know yet; returns what is refused."""
+    """Store what nothing speaks against and the ledger does not know yet; returns what is refused.
+
+    `beside` is what was refused before: its sequence numbers were not passed over by the vehicle.
+    """
     asking, refusals = await asyncio.to_thread(judging.judge, arrived, values, fleet, lexicon)
-    lives = await messages.admit(conn, [one.entry for one in asking])
+    entries = [one.entry for one in asking]
+    numbers = await numbering.begin(conn, entries, [*beside, *refusals], fleet)
+    lives = await messages.admit(conn, entries, numbers.folded if numbers else {})
+    if numbers:
+        await numbering.finish(conn, numbers, lives, tally)
     refusals += judging.refused(asking, lives)
     batch = admitted.admitted(asking, lives)
     refusals += partly(batch.messages, values)
@@ -152,9 +179,10 @@ async def write(
     )
     await odometers.merge(conn, shown, known_at=at_of(int(batch.known_us.max())))
     replacing = [] if stored is None else [batch.key(0)]
-    tally.report_runs += await diagnosis.store(conn, batch, heard, decoded, lexicon, replacing=replacing)
+    faults = await diagnosis.store(conn, batch, heard, decoded, lexicon, replacing=replacing)
+    tally.report_runs += faults.runs_n
     await diagnosing.identify(conn, batch, decoded, heard)
-    await _touch(conn, batch, decoded, zone_of, zones)
+    await _touch(conn, batch, decoded, zone_of, zones, faults.turned)
     tally.stored += len(batch)
     tally.resets += int(np.count_nonzero(batch.keys.life))
     tally.frames += sum(len(one.length) for one in frames)
@@ -210,7 +238,12 @@ def _zones(batch: Admitted, lexicon: Lexicon) -> tuple[NDArray[np.int64], list[Z
 
 
 async def _touch(
-    conn: Connection, batch: Admitted, decoded: Decoded, zone_of: NDArray[np.int64], zones: Sequence[ZoneInfo]
+    conn: Connection,
+    batch: Admitted,
+    decoded: Decoded,
+    zone_of: NDArray[np.int64],
+    zones: Sequence[ZoneInfo],
+    urgent: Collection[int],
 ) -> None:
     """Ask for an evaluation of the batch's vehicles, each from its earliest local day in it."""
     first_us, _ = newest.moments(batch, decoded.rows)
@@ -220,7 +253,7 @@ async def _touch(
     ids, which = np.unique(batch.keys.vehicle_id, return_inverse=True)
     from_day = np.full(len(ids), np.iinfo(np.int32).max, dtype=np.int32)
     np.minimum.at(from_day, which, day)
-    await touched.mark(conn, ids, from_day)
+    await touched.mark(conn, ids, from_day, urgent=urgent)
 
 
 async def reject(

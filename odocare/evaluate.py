@@ -8,7 +8,7 @@ halving its chunk, held back for a while, and counted; its neighbours go on.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import psycopg
@@ -39,6 +39,8 @@ log = structlog.get_logger()
 
 CHUNK_VEHICLES: Final = 200
 """Vehicles of one transaction: enough to spread the cost of a pass, few enough to hold locks shortly."""
+_SHORT_CHUNK: Final = 50
+"""Of a pass that urgent vehicles may have to wait for."""
 _LOOK_AGAIN_S: Final = 0.2
 
 Progress = Callable[[int], None]
@@ -74,18 +76,29 @@ async def evaluate_touched(
     *,
     as_of: datetime | None = None,
     chunk: int = CHUNK_VEHICLES,
+    rest: timedelta | None = None,
     progress: Progress = lambda _: None,
     stop: Stop = lambda: False,
 ) -> Tally:
     """Evaluate registered vehicles whose data changed, until none is left that is not held elsewhere.
 
-    `as_of` is now unless given. Raises `ConflictError` where it lies before an earlier evaluation's.
+    `as_of` is now unless given. Raises `ConflictError` where it lies before an earlier evaluation's. With
+    `rest`, a vehicle that was evaluated less than that ago waits, unless it is urgent, and urgent vehicles
+    never wait for more than a short chunk of others.
     """
     total = Tally()
+    chunk = chunk if rest is None else min(chunk, _SHORT_CHUNK)
     while not stop():
         moment = await _moment(pool, as_of)
+        rested = None if rest is None else moment - rest
         run = _Run(pool, by, moment, None)
-        tally = await run.chunk(lambda conn: evaluations.claim_touched(conn, chunk))
+        tally = None
+        if rest is not None:
+            tally = await run.chunk(lambda conn: evaluations.claim_touched(conn, chunk, only_urgent=True))
+        if tally is None:
+            tally = await run.chunk(
+                lambda conn, rested=rested: evaluations.claim_touched(conn, chunk, rested=rested)  # type: ignore[misc] # bound now, not later
+            )
         if tally is None:
             break
         total += tally

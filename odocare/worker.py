@@ -21,6 +21,8 @@ log = structlog.get_logger()
 
 _POLL_S: Final = 5.0
 """Without a notification the list is looked at this often: held-back vehicles become free without one."""
+_REST: Final = timedelta(seconds=10)
+"""Between two evaluations of a vehicle that sends all the time; what is urgent waits for none. Invented."""
 _NIGHT_POLL_S: Final = 60.0
 """The clock is looked at this often, so that a step of it costs a minute, not a day."""
 _OUTAGE_LEAST_S: Final = 1.0
@@ -101,7 +103,7 @@ async def _listen(database_url: str, wake: asyncio.Event, ready: Callable[[], No
 async def _touched(pool: Pool, by: Judge, wake: asyncio.Event, stop: asyncio.Event) -> None:
     while not stop.is_set():
         wake.clear()
-        tally = await evaluate_touched(pool, by, stop=stop.is_set)
+        tally = await evaluate_touched(pool, by, rest=_REST, stop=stop.is_set)
         if tally.vehicles_n or tally.failed_n:
             log.info("evaluated", vehicles=tally.vehicles_n, failed=tally.failed_n, opened=tally.opened_n)
         async with pool.connection() as conn:

@@ -20,16 +20,29 @@ class Claim:
 CLAIM_TOUCHED: Final = """
     select v.id, t.xmin::text
     from touched t join vehicle v on v.id = t.vehicle_id left join held_back h on h.vehicle_id = v.id
+        left join evaluated e on e.vehicle_id = v.id
     where (v.registered_at is not null) = %(registered)s and (v.registered_at is not null or not t.cleaned)
         and (h.until is null or h.until <= now())
-    order by t.touched_at, v.id limit %(limit)s
+        and (t.urgent or not %(only_urgent)s)
+        and (t.urgent or e.as_of is null or %(rested)s::timestamptz is null or e.as_of <= %(rested)s)
+    order by t.urgent desc, t.touched_at, v.id limit %(limit)s
     for no key update of v skip locked
 """  # not `for update`: that would make ingest wait, whose rows refer to the vehicle
 
 
-async def claim_touched(conn: Connection, limit: int, *, registered: bool = True) -> Claim:
-    """Take some vehicles whose data changed, the longest waiting first: registered ones, or others."""
-    wanted = {"limit": limit, "registered": registered}
+async def claim_touched(
+    conn: Connection,
+    limit: int,
+    *,
+    registered: bool = True,
+    rested: datetime | None = None,
+    only_urgent: bool = False,
+) -> Claim:
+    """Take some vehicles whose data changed, urgent ones first, then the longest waiting.
+
+    Registered ones, or others. Those that are not urgent and were evaluated as of later than `rested` wait.
+    """
+    wanted = {"limit": limit, "registered": registered, "rested": rested, "only_urgent": only_urgent}
     rows = await (await conn.execute(CLAIM_TOUCHED, wanted)).fetchall()
     return Claim([row[0] for row in rows], {row[0]: row[1] for row in rows})
 

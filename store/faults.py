@@ -23,6 +23,8 @@ class EpisodeRow:
     episode: Episode
     severity: Severity
     family: str
+    has_turned: bool = True
+    """It is new, or in another state than it was stored in."""
 
 
 NEWEST_EPISODES: Final = """

@@ -111,3 +111,13 @@ class Episode:
     mil: bool | None = None
     freeze_frame: dict[str, float] = field(default_factory=dict)
     """Of the onset: the first one reported."""
+
+    @property
+    def state(self) -> FaultState:
+        """Where it stands."""
+        return state_of(
+            confirmed=self.confirmed,
+            status=self.status,
+            ended_why=self.ended_why,
+            has_ended=self.ended_us is not None,
+        )
