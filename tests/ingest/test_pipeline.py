@@ -89,6 +89,20 @@ async def test_a_batch_of_several_vehicles_and_kinds_is_stored_in_all_tables(
     assert found["reject"] == []
 
 
+async def test_a_fault_is_urgent_when_it_turns_and_not_while_it_stays(conn: Connection, line: Line) -> None:
+    async def is_urgent(seq: int, *names: str) -> bool:
+        said = codes(vin(1), seq, *names, t0_us=T0_US + seq * SECOND_US)
+        await pipeline.store(conn, [deliver(said)], line)
+        row = await (await conn.execute("select urgent from touched")).fetchone()
+        assert row is not None
+        await conn.execute("update touched set urgent = false")
+        return bool(row[0])
+
+    assert [await is_urgent(n, *names) for n, names in enumerate([["P0300"], ["P0300"], [], []])] == [
+        True, False, True, False,
+    ]  # fmt: skip
+
+
 async def test_the_same_batch_again_changes_nothing(conn: Connection, line: Line) -> None:
     batch = [
         deliver(signals(A, 0, {ODOMETER: 1.0, CRANKING: 9.5})),

@@ -1,6 +1,9 @@
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+
 from store import evaluations
+from store import touched as marking
 from store.pool import Connection, Pool
 
 AS_OF = datetime(2026, 6, 1, tzinfo=UTC)
@@ -49,6 +52,22 @@ async def test_a_claim_does_not_keep_rows_from_referring_to_the_vehicle(pool: Po
             " values (%s, now(), 'R', 'import')",
             (ids[0],),
         )
+
+
+async def test_urgent_vehicles_come_first_and_need_no_rest(conn: Connection) -> None:
+    ids = await put_vehicles(conn, 4)
+    day = np.zeros(1, np.int32)
+    await marking.mark(conn, np.array(ids[2:3]), day, urgent=[ids[2]])
+    await marking.mark(conn, np.array(ids[2:3]), day)
+    first = await evaluations.claim_touched(conn, 2)
+    assert first.vehicle_ids[0] == ids[2]
+    assert (await evaluations.claim_touched(conn, 9, only_urgent=True)).vehicle_ids == [ids[2]]
+    evaluation_id = await evaluations.begin(conn, as_of=AS_OF, scope="touched")
+    await evaluations.mark(conn, evaluation_id, ids[:3], as_of=AS_OF)
+    resting = await evaluations.claim_touched(conn, 9, rested=AS_OF - timedelta(seconds=1))
+    assert resting.vehicle_ids == [ids[2], ids[3]]
+    rested = await evaluations.claim_touched(conn, 9, rested=AS_OF)
+    assert sorted(rested.vehicle_ids) == ids
 
 
 async def test_only_what_was_not_touched_again_leaves_the_list(conn: Connection) -> None:

@@ -24,6 +24,19 @@ async def test_the_earliest_day_stays(conn: Connection, vehicle_id: int) -> None
     ]
 
 
+async def test_a_vehicle_waits_since_it_was_touched_first(conn: Connection, vehicle_id: int) -> None:
+    since = "select touched_at, xmin::text from touched"
+    ids = np.array([vehicle_id])
+    await touched.mark(conn, ids, days(date(2026, 3, 5)))
+    first = await (await conn.execute(since)).fetchone()
+    await touched.mark(conn, ids, days(date(2026, 3, 5)))
+    second = await (await conn.execute(since)).fetchone()
+    assert first is not None
+    assert second is not None
+    assert second[0] == first[0]
+    assert second[1] != first[1], "an evaluation that began before must see that it was touched again"
+
+
 async def test_the_bell_rings_at_the_commit(conn: Connection, vehicle_id: int, database_url: str) -> None:
     async with connect(database_url) as listener:
         await listener.execute("listen touched")
