@@ -46,6 +46,10 @@ class Tally:
     report_runs: int = 0
     resets: int = 0
     """Messages of a T-Box whose counter was reset."""
+    passed_over: int = 0
+    """Sequence numbers missing below one that came."""
+    late: int = 0
+    """Numbers that were missing and have come."""
     passing: int = 0
     """GB/T 32960 heartbeats and time checks: nothing to keep, not in `received`."""
 
@@ -144,5 +148,5 @@ _DETAILS: Final = (
     "parts_rejected", "broker_refused", "frames", "values", "unknown_frames", "short_frames",
     "no_measurement", "out_of_range", "transport_lost", "answers", "answers_unread", "unknown_dids",
     "identities", "clears", "report_runs", "resets",
-    "passing",
+    "passing", "late",
 )  # fmt: skip

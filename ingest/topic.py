@@ -46,6 +46,11 @@ def parse(topic: str) -> Address:
     return Address(vin, parts[4])
 
 
+def down_ack(vin: Vin) -> str:
+    """Where a vehicle reads what of its messages is stored."""
+    return f"tbox/v1/{vin}/down/ack"
+
+
 def of_packets(vin: Vin) -> str:
     """The topic of a vehicle's GB/T 32960 packets."""
     return f"tbox/v1/{vin}/up/gbt32960"

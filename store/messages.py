@@ -1,6 +1,6 @@
 """The ledger: which messages are stored, so that each is stored once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -70,20 +70,29 @@ LIVES: Final = """
 """
 
 
-async def admit(conn: Connection, entries: Sequence[LedgerEntry]) -> list[int | None]:
+async def admit(
+    conn: Connection, entries: Sequence[LedgerEntry], folded: Mapping[int, int | None] | None = None
+) -> list[int | None]:
     """Enter messages into the ledger; per entry the life it is stored under, None for a double, or `REFUSED`.
 
     The same key with the same hash is a double. With another hash it comes from a T-Box whose counter was
     reset, and is stored under the next life, while there is one. Later entries see earlier ones of the same
-    call. Raises `ConflictError` where another process stores the same vehicles at the same time: try again.
+    call. `folded` says of entries whose number the ledger has folded, by place, which life is the lowest that
+    is free, or None: it is a double. Raises `ConflictError` where another process stores the same vehicles at
+    the same time: try again.
     """
-    first = {entry.key: place for place, entry in reversed(list(enumerate(entries)))}
-    fresh = set(await _insert(conn, [(entries[place], 0) for place in sorted(first.values())]))
-    lives: list[int | None] = [None] * len(entries)
+    least = {place: life for place, life in (folded or {}).items() if life is not None}
+    lives: list[int | None] = [
+        REFUSED if least.get(n, 0) >= MOST_LIVES else None for n in range(len(entries))
+    ]
+    asking = [n for n, life in enumerate(lives) if life is None and (n in least or n not in (folded or {}))]
+    first = {entries[place].key: place for place in reversed(asking)}
+    fresh = set(await _insert(conn, [(entries[n], least.get(n, 0)) for n in sorted(first.values())]))
     todo = []
-    for place, entry in enumerate(entries):
+    for place in asking:
+        entry = entries[place]
         if first[entry.key] == place and entry.key in fresh:
-            lives[place] = 0
+            lives[place] = least.get(place, 0)
         else:
             todo.append(place)
     stored = await _lives(conn, {entries[place].key for place in todo}) if todo else {}

@@ -1,0 +1,65 @@
+"""The application's acknowledgement: what of a boot is committed, told to the vehicles that ask.
+
+A broker's PUBACK promises nothing; this does, and so leaves only after the commit. It is sent at QoS 0: a
+lost one costs a resend, which is answered as well.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ingest import topic
+from ingest.reading import Arrived
+from store import gaps
+from store.gaps import MOST_MISSING, Standing
+from store.pool import Connection
+from store.vehicles import VehicleRef
+from vehicle.vin import Vin
+
+Publish = Callable[[str, bytes], None]
+"""Sends a payload to a topic, or drops it."""
+
+
+def drop(_topic: str, _payload: bytes) -> None:
+    """Tell nobody: for doors without a way back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """One answer."""
+
+    topic: str
+    payload: bytes
+
+
+async def due(conn: Connection, arrived: Iterable[Arrived], fleet: Mapping[Vin, VehicleRef]) -> list[Ack]:
+    """The answers to a batch, one for each boot of which a message asks; in the batch's transaction."""
+    asking: dict[tuple[int, int], tuple[Vin, set[int]]] = {}
+    for one in arrived:
+        envelope = one.message.envelope
+        if envelope.ack:
+            key = (fleet[one.vin].id, envelope.boot)
+            asking.setdefault(key, (one.vin, set()))[1].add(envelope.seq)
+    if not asking:
+        return []
+    vehicle_id, boot = np.array(sorted(asking), dtype=np.int64).T
+    standing = await gaps.standing(conn, vehicle_id, boot)
+    return [
+        Ack(topic.down_ack(vin), payload(key[1], standing[key], brought))
+        for key, (vin, brought) in asking.items()
+    ]
+
+
+def payload(boot: int, standing: Standing, brought: set[int]) -> bytes:
+    """What docs/asyncapi.yaml calls Ack. What the batch `brought` is there, whatever the count says."""
+    missing = [number for number in standing.missing if number not in brought]
+    upto = standing.upto
+    if missing:
+        upto = missing[0] - 1
+    elif standing.missing:
+        is_all = len(standing.missing) < MOST_MISSING
+        upto = standing.highest if is_all else standing.missing[-1]
+    body = {"boot": boot, "upto": upto, "missing": missing}
+    return json.dumps(body, separators=(",", ":")).encode()

@@ -1,0 +1,102 @@
+"""Acknowledgements to vehicles: after the commit, to who asks, and never of what is not stored."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+
+from decoders.message import Message
+from ingest import pipeline
+from ingest.acks import payload
+from ingest.delivery import Delivery
+from ingest.pipeline import Line
+from store.gaps import MOST_MISSING, Standing
+from store.pool import Connection
+from tests.ingest.senders import ODOMETER, T0_US, deliver, raw, signals, vin
+
+A, B = vin(1), vin(2)
+DAY_US = 86_400_000_000
+
+
+class Said:
+    """What a door was asked to publish."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, dict[str, Any]]] = []
+
+    def __call__(self, topic: str, body: bytes) -> None:
+        self.messages.append((topic, json.loads(body)))
+
+
+def asking(message: Message) -> Delivery:
+    return deliver(replace(message, envelope=replace(message.envelope, ack=True)))
+
+
+async def said(conn: Connection, line: Line, *deliveries: Delivery) -> list[tuple[str, dict[str, Any]]]:
+    told = Said()
+    await pipeline.store(conn, deliveries, replace(line, publish=told))
+    return told.messages
+
+
+async def test_each_boot_that_asks_is_told_once_per_batch_how_it_stands(conn: Connection, line: Line) -> None:
+    batch = [asking(signals(A, seq, {ODOMETER: 5.0})) for seq in (0, 1, 4)]
+    batch += [deliver(signals(B, 0, {ODOMETER: 5.0})), asking(signals(A, 1, {ODOMETER: 6.0}, boot=2))]
+    assert await said(conn, line, *batch) == [
+        (f"tbox/v1/{A}/down/ack", {"boot": 1, "upto": 1, "missing": [2, 3]}),
+        (f"tbox/v1/{A}/down/ack", {"boot": 2, "upto": -1, "missing": [0]}),
+    ]
+
+
+async def test_who_does_not_ask_is_not_told(conn: Connection, line: Line) -> None:
+    assert await said(conn, line, deliver(signals(A, 0, {ODOMETER: 5.0}))) == []
+
+
+async def test_a_lost_acknowledgement_costs_a_resend_and_stores_nothing_twice(
+    conn: Connection, line: Line
+) -> None:
+    message = signals(A, 0, {ODOMETER: 5.0})
+    first = await said(conn, line, asking(message))
+    resent = replace(message, envelope=replace(message.envelope, resent=True))
+    assert await said(conn, line, asking(resent)) == first
+    row = await (await conn.execute("select count(*) from message")).fetchone()
+    assert row == (1,)
+
+
+async def test_what_is_refused_whole_is_acknowledged_for_it_is_kept(conn: Connection, line: Line) -> None:
+    future = signals(A, 0, {ODOMETER: 5.0}, t0_us=T0_US + 30 * DAY_US)
+    words = replace(signals(A, 2, {ODOMETER: 5.0}))
+    told = await said(conn, line, asking(future), asking(words))
+    assert [body for _, body in told] == [{"boot": 1, "upto": 0, "missing": [1]}]
+
+
+async def test_a_body_that_cannot_be_read_is_not_answered(conn: Connection, line: Line) -> None:
+    assert await said(conn, line, raw(A, "signals", b"\xc1")) == []
+
+
+async def test_nothing_is_said_of_a_batch_that_is_not_committed(conn: Connection, line: Line) -> None:
+    told = Said()
+    await conn.execute("create function no() returns trigger language plpgsql as $$ begin raise 'no'; end $$")
+    await conn.execute(
+        "create constraint trigger no after insert on message deferrable initially deferred"
+        " for each row execute function no()"
+    )
+    with pytest.raises(psycopg.errors.RaiseException):  # by the commit itself
+        await pipeline.store(conn, [asking(signals(A, 0, {ODOMETER: 5.0}))], replace(line, publish=told))
+    assert told.messages == []
+
+
+def test_what_the_batch_itself_brought_is_there_whatever_the_count_says() -> None:
+    full = Standing(500, tuple(range(MOST_MISSING)))
+    assert json.loads(payload(1, full, {0, 1, 3})) == {
+        "boot": 1,
+        "upto": 1,
+        "missing": [2, *range(4, MOST_MISSING)],
+    }
+    assert json.loads(payload(1, full, set(range(MOST_MISSING)))) == {
+        "boot": 1,
+        "upto": MOST_MISSING - 1,
+        "missing": [],
+    }
+    assert json.loads(payload(1, Standing(7, (3,)), {3})) == {"boot": 1, "upto": 7, "missing": []}
