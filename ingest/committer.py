@@ -15,7 +15,7 @@ from ingest.delivery import Delivery
 from ingest.metrics import Metrics, Tally
 from ingest.pipeline import Line, Prepared
 from store import migrate, signals
-from store.pool import AWAY, Connection, LastingConnection
+from store.pool import AWAY, Connection, LastingConnection, is_unwritable
 from vehicle.errors import ConflictError
 
 log: Final = structlog.get_logger(__name__)
@@ -147,9 +147,9 @@ class Committer:
             try:
                 async with asyncio.timeout(self._longest_batch_s) as limit:
                     result = await work(await self._conn.get())
-            except (*AWAY, ConflictError) as error:
-                if isinstance(error, psycopg.errors.ProgramLimitExceeded):
-                    raise  # a message's own doing, whatever class psycopg puts it in
+            except (*AWAY, psycopg.DatabaseError, ConflictError) as error:
+                if not _may_pass(error):
+                    raise
                 await self._conn.drop()
                 self._metrics.database_failures.inc()
                 is_stuck = limit.expired() or isinstance(error, ConflictError)
@@ -163,7 +163,11 @@ class Committer:
                 else:
                     self.away_since = self.away_since or asyncio.get_running_loop().time()
                     log.warning(
-                        "batch waits for the database", error=type(error).__name__, again_in_s=pause_s
+                        "batch waits for the database's disk"
+                        if is_unwritable(error)
+                        else "batch waits for the database",
+                        error=type(error).__name__,
+                        again_in_s=pause_s,
                     )
                 await self._pause(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
@@ -188,3 +192,10 @@ class Committer:
         except TimeoutError:
             return
         raise StoppedError
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same batch may go in later as it is: the database is away or full, or was busy with it."""
+    if isinstance(error, psycopg.errors.ProgramLimitExceeded):
+        return False  # a message's own doing, whatever class psycopg puts it in
+    return isinstance(error, (*AWAY, ConflictError)) or is_unwritable(error)

@@ -5,6 +5,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from ingest import topic
+
 _NAME: Final = "odocare_ingest_"
 _BATCH_SIZES: Final = (1, 3, 10, 30, 100, 300, 1000, 3000)
 _SECONDS: Final = (0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
@@ -50,6 +52,8 @@ class Tally:
     """Sequence numbers missing below one that came."""
     late: int = 0
     """Numbers that were missing and have come."""
+    broker_errors: dict[str, int] = field(default_factory=dict)
+    """Errors that the broker reports of itself, by kind (`ingest.topic.broker_error`)."""
     passing: int = 0
     """GB/T 32960 heartbeats and time checks: nothing to keep, not in `received`."""
 
@@ -71,7 +75,7 @@ class Tally:
                 mine[word] = mine.get(word, 0) + n
 
 
-_BY_WORD: Final = ("by_reason", "lost_conversations", "negative_answers")
+_BY_WORD: Final = ("by_reason", "lost_conversations", "negative_answers", "broker_errors")
 _COUNTS: Final = tuple(name for name in Tally.__dataclass_fields__ if name not in _BY_WORD)
 
 
@@ -107,6 +111,11 @@ class Metrics:
         self.sessions_lost = Counter(
             _NAME + "broker_sessions_lost", "Reconnects to a broker that had forgotten us.", registry=to
         )
+        self.broker_errors = Counter(
+            "odocare_broker_errors", "Errors the broker reports of itself, by kind.", ["kind"], registry=to
+        )
+        for kind in (topic.PERSISTENCE, topic.TLS, topic.OTHER):
+            self.broker_errors.labels(kind)  # 0 is an answer, too
         self.database_failures = Counter(
             _NAME + "database_failures", "Tries that had to wait for the database.", registry=to
         )
@@ -136,6 +145,8 @@ class Metrics:
             self.rejects.labels(reason).inc(n)
         for reason, n in tally.lost_conversations.items():
             self.lost_conversations.labels(reason).inc(n)
+        for kind, n in tally.broker_errors.items():
+            self.broker_errors.labels(kind).inc(n)
         for word, n in tally.negative_answers.items():
             self.negative_answers.labels(*word.split(" ", 1)).inc(n)
         for what in _DETAILS:

@@ -53,6 +53,8 @@ class Reading:
     """Packets the broker refused: its log line, and the client's id."""
     passing: int = 0
     """Packets that say nothing to keep: heartbeats, time checks."""
+    broker_errors: dict[str, int] = field(default_factory=dict)
+    """Errors that the broker reports of itself, by kind."""
 
 
 def read(deliveries: Iterable[Delivery]) -> Reading:
@@ -67,6 +69,9 @@ def read(deliveries: Iterable[Delivery]) -> Reading:
             client = topic.oversize_client(delivery.body)
             if client is not None:
                 reading.oversize.append((delivery, client))
+            error = topic.broker_error(delivery.topic, delivery.body)
+            if error is not None:
+                reading.broker_errors[error] = reading.broker_errors.get(error, 0) + 1
             continue
         try:
             address = topic.parse(delivery.topic)

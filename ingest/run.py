@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from ingest import fault_points
+from ingest import fault_points, topic
 from ingest.batcher import Batch, Batcher, Limits
 from ingest.committer import BROKEN, Committer, StoppedError
 from ingest.gbt_gate import Gate
@@ -211,6 +211,9 @@ class _Watch:
                 waiting_bytes=self._batcher.waiting_bytes,
                 **({"reasons": tally.by_reason} if tally.by_reason else {}),
             )
+        told = {kind: n for kind, n in tally.broker_errors.items() if kind != topic.TLS}
+        if told:
+            log.error("the broker reports errors, its log says which", **told)
 
     def _warn(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -1,5 +1,7 @@
 """Topics of the wire contract: `tbox/v1/{vin}/up/{kind}`, and the broker's own log."""
 
+import errno
+import os
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +17,14 @@ BROKER_LOG: Final = "$SYS/broker/log/#"
 STRANGERS: Final = "stranger/gbt32960"
 """In the place of a topic: said over TCP by somebody who was not admitted."""
 KINDS: Final = frozenset({"can", "signals", "dtc", "diag", "gbt32960"})
+
+BROKER_ERRORS: Final = "$SYS/broker/log/E"
+"""Where Mosquitto's errors go, as against its notices."""
+PERSISTENCE, TLS, OTHER = "persistence", "tls", "other"
+_DISK: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.EACCES, errno.EPERM,
+                errno.EEXIST, errno.ENOENT)  # fmt: skip
+"""What keeps a file from being written; the last ones come when its folder was closed or swapped."""
+_DISK_WORDS: Final = (*(os.strerror(number) for number in _DISK), "in-memory database", "persistent")
 
 _OVERSIZE: Final = re.compile(r"Client (?P<client>.+) disconnected due to oversize packet\.?$")
 
@@ -71,3 +81,16 @@ def oversize_client(log_line: bytes) -> str | None:
     """The client id of a log line that says a packet was refused for its size; None for other lines."""
     found = _OVERSIZE.search(log_line.decode(errors="replace").strip())
     return None if found is None else found["client"].replace("\x00", "")
+
+
+def broker_error(topic: str, log_line: bytes) -> str | None:
+    """What kind of error the broker reports; None where the line is none.
+
+    `persistence`: it cannot write its queues to disk. It goes on acknowledging, and says so nowhere else.
+    """
+    if topic != BROKER_ERRORS:
+        return None
+    said = log_line.decode(errors="replace")
+    if "OpenSSL" in said or "error:" in said:
+        return TLS  # somebody who is not let in, as a rule
+    return PERSISTENCE if any(word in said for word in _DISK_WORDS) else OTHER

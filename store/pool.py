@@ -14,6 +14,21 @@ Pool = AsyncConnectionPool[Connection]
 AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError, OSError)
 """What a database that is away, or no longer answers, raises."""
 _CONNECT_TIMEOUT_S = 10
+_STORAGE: Final = frozenset({"md.c", "fd.c", "slru.c", "buffile.c", "xlog.c"})
+"""The places in PostgreSQL that write to files; an error names the place that reports it, in any language."""
+
+
+def is_unwritable(error: BaseException) -> bool:
+    """Whether PostgreSQL could not write to its disk: over once there is room, and no statement's fault.
+
+    A full disk has a code of its own (53100, an `OperationalError`), as has a broken one (58030). A quota, a
+    limit on files or a read-only file system are called internal errors or a lack of privilege.
+    """
+    if isinstance(error, psycopg.errors.DiskFull | psycopg.errors.IoError):
+        return True
+    if isinstance(error, psycopg.errors.DataCorrupted):
+        return False  # it could read, and what it read is broken
+    return isinstance(error, psycopg.Error) and error.diag.source_file in _STORAGE
 
 
 @asynccontextmanager

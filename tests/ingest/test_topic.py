@@ -48,3 +48,20 @@ def test_the_brokers_line_about_an_oversize_packet_names_the_client() -> None:
     assert topic.oversize_client(b"2026-11-21T23:21:02: Client x disconnected.") is None
     assert topic.is_broker_log("$SYS/broker/log/N")
     assert not topic.is_broker_log(f"tbox/v1/{VIN}/up/can")
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        (b"2026-11-22T05:41:15: Error: Permission denied.", topic.PERSISTENCE),
+        (b"2026-11-22T05:41:15: Error: No space left on device.", topic.PERSISTENCE),
+        (b"2026-11-22T05:41:15: Error: File too large.", topic.PERSISTENCE),
+        (b"2026-11-22T05:41:15: Error: Read-only file system.", topic.PERSISTENCE),
+        (b"2026-11-22T05:41:15: Error saving in-memory database, unable to open x.", topic.PERSISTENCE),
+        (b"1795326116: OpenSSL Error[0]: error:0A0000C7:SSL routines::peer did not return", topic.TLS),
+        (b"1795326116: Error: Out of memory.", topic.OTHER),
+    ],
+)
+def test_an_error_of_the_broker_is_told_by_its_kind(line: bytes, kind: str) -> None:
+    assert topic.broker_error("$SYS/broker/log/E", line) == kind
+    assert topic.broker_error("$SYS/broker/log/N", line) is None
