@@ -16,6 +16,7 @@ from api import (
     pages,
     probes,
     problems,
+    rejects,
     session,
     triggers,
     vehicle_pages,
@@ -42,6 +43,7 @@ _TAGS: Final = [
     {"name": "outcomes", "description": "What became of triggers."},
     {"name": "triggers", "description": "The triggers themselves."},
     {"name": "vehicles", "description": "What is known of one vehicle."},
+    {"name": "ingest", "description": "What became of messages that were not stored."},
     {"name": "probes", "description": "For machines that watch over this one."},
 ]
 
@@ -82,7 +84,7 @@ def create_app(pool: Pool, options: AppOptions) -> FastAPI:
         per_key=Buckets(burst=limits.key_burst, per_s=limits.key_per_s),
         refused=Buckets(burst=limits.refused_burst, per_s=limits.refused_per_s),
     )
-    for room in (probes, feeds, outcomes, triggers, vehicles, login, pages, vehicle_pages, assets):
+    for room in (probes, feeds, outcomes, triggers, vehicles, rejects, login, pages, vehicle_pages, assets):
         app.include_router(room.router)
     problems.install(app)
     session.install(app)

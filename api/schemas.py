@@ -208,6 +208,30 @@ class FaultsOut(BaseModel):
     faults: list[FaultOut]
 
 
+class RejectOut(_Out):
+    """A message, or a part of one, that was not accepted."""
+
+    id: int
+    known_at: datetime = Field(description="When it arrived.")
+    vehicle: UUID | None = Field(description="The vehicle's id; null where nobody has heard of it.")
+    kind: str
+    reason: str
+    detail: str = Field(description="What was expected and what came; no VIN, no position.")
+    boot: int | None
+    seq: int | None
+    body_bytes: int | None = Field(description="Null where the broker kept them.")
+    whole: bool = Field(description="False: the rest of the message is stored.")
+    replayed_at: datetime | None
+
+
+class RejectsOut(BaseModel):
+    """A page of refusals, newest first."""
+
+    rejects: list[RejectOut]
+    counts: dict[str, int] = Field(description="By reason, over all pages.")
+    next: int | None = Field(description="Go on with this as `before`; null: that was all.")
+
+
 class BucketOut(_Out):
     """Values within one bucket of time, in the signal's unit."""
 

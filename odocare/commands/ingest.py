@@ -4,13 +4,16 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from uuid import UUID
 
 import typer
 
 if TYPE_CHECKING:
     from store.pool import Connection
+    from store.reject_list import Listed
     from store.rejects import Original, Reject
     from store.sealed import Seal
 
@@ -18,6 +21,7 @@ Result = TypeVar("Result")
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 Reason = Annotated[str | None, typer.Option(help="only those of this reason")]
 
+_MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 _SHOWN_BYTES = 4096
 _BYTES_PER_LINE = 16
 
@@ -85,14 +89,33 @@ def ingest(
 
 def list_rejects(
     reason: Reason = None,
+    kind: Annotated[str | None, typer.Option(help="only this kind: can, signals, dtc, diag, …")] = None,
+    vin: Annotated[str | None, typer.Option(help="only this vehicle's")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=_MOMENTS, help="arrived then or later, UTC")
+    ] = None,
+    until: Annotated[datetime | None, typer.Option(formats=_MOMENTS, help="arrived before, UTC")] = None,
+    waiting: Annotated[bool, typer.Option("--waiting", help="only what was not replayed yet")] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="newest so many")] = 50,
+    before: Annotated[int | None, typer.Option(min=1, help="only those with a lower number")] = None,
     as_json: Json = False,
 ) -> None:
     """The newest messages that were not accepted, and how many there are of each reason."""
-    from store import rejects
+    from store import reject_list
+    from vehicle.vin import parse_vin
 
-    async def read(conn: "Connection") -> tuple[list["Reject"], dict[str, int]]:
-        return await rejects.newest(conn, reason=reason, limit=limit), await rejects.counts(conn)
+    wanted = reject_list.Wanted(
+        reason=reason,
+        kind=kind,
+        vin=None if vin is None else parse_vin(vin),
+        since=None if since is None else since.replace(tzinfo=UTC),
+        until=None if until is None else until.replace(tzinfo=UTC),
+        is_waiting=waiting,
+    )
+
+    async def read(conn: "Connection") -> tuple[list["Listed"], dict[str, int]]:
+        page = await reject_list.page(conn, wanted, limit=limit, before=before)
+        return page, await reject_list.counts(conn, wanted)
 
     found, counts = asyncio.run(_connected(read))
     if as_json:
@@ -100,6 +123,8 @@ def list_rejects(
         return
     _table(found)
     typer.echo("  ".join(f"{name}: {n}" for name, n in counts.items()) or "nothing was rejected")
+    if len(found) == limit < sum(counts.values()):
+        typer.echo(f"older ones: --before {found[-1].id}")
 
 
 def show(
@@ -107,8 +132,6 @@ def show(
     as_json: Json = False,
 ) -> None:
     """One reject with its bytes, unsealed, and how far they can be read; the look is audited."""
-    from datetime import UTC, datetime
-
     from odocare.settings import Settings
     from store import audit, rejects
     from store.pool import Connection
@@ -183,15 +206,18 @@ async def _connected(work: Callable[["Connection"], Awaitable[Result]]) -> Resul
         return await work(conn)
 
 
-def _plain(reject: "Reject") -> dict[str, Any]:
+def _plain(reject: "Reject | Listed") -> dict[str, Any]:
     """A reject as JSON takes it."""
-    return {
-        name: value.isoformat(timespec="seconds") if hasattr(value, "isoformat") else value
-        for name, value in asdict(reject).items()
-    }
+    return {name: _word(value) for name, value in asdict(reject).items()}
 
 
-def _table(found: list["Reject"]) -> None:
+def _word(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    return str(value) if isinstance(value, UUID) else value
+
+
+def _table(found: list["Listed"]) -> None:
     """Columns as wide as they need to be, one line per reject."""
     rows = [("id", "when", "kind", "reason", "bytes", "vehicle", "detail"), *map(_cells, found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -200,14 +226,14 @@ def _table(found: list["Reject"]) -> None:
         typer.echo("  ".join(cells).rstrip())
 
 
-def _cells(one: "Reject") -> tuple[str, ...]:
+def _cells(one: "Listed") -> tuple[str, ...]:
     return (
         str(one.id),
         one.known_at.isoformat(sep=" ", timespec="seconds"),
         one.kind,
         one.reason if one.whole else f"{one.reason} (part)",
         "-" if one.body_bytes is None else str(one.body_bytes),
-        "-" if one.vehicle_id is None else str(one.vehicle_id),
+        "-" if one.vehicle is None else str(one.vehicle),
         one.detail + (" [replayed]" if one.replayed_at is not None else ""),
     )
 

@@ -11,6 +11,7 @@ async def test_the_description_names_every_address_and_parameter(client: Client)
         "/v1/outcomes",
         "/v1/triggers",
         "/v1/triggers/{trigger_id}",
+        "/v1/rejects",
         "/v1/vehicles/{vehicle_id}",
         "/v1/vehicles/{vehicle_id}/signals",
         "/v1/vehicles/{vehicle_id}/faults",
