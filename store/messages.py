@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from store import arrays
+from store import arrays, ledger_ranges
 from store.pool import Connection
+from vehicle.day import at_of
 from vehicle.errors import ConflictError
 
 MOST_LIVES: Final = 100
@@ -113,8 +114,14 @@ async def admit(
 
 
 async def life_of(conn: Connection, entry: LedgerEntry) -> int | None:
-    """The life a message of this key and hash is stored under; None where it is not."""
-    return (await _lives(conn, {entry.key})).get(entry.key, {}).get(entry.body_hash)
+    """The life a message of this key and hash is stored under; None where it is not.
+
+    Where the ledger has folded it, its number and time speak for it.
+    """
+    life = (await _lives(conn, {entry.key})).get(entry.key, {}).get(entry.body_hash)
+    if life is not None:
+        return life
+    return await ledger_ranges.life_of(conn, *entry.key, at_of(entry.happened_us))
 
 
 async def _insert(conn: Connection, entries: Sequence[tuple[LedgerEntry, int]]) -> list[Key]:
