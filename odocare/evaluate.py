@@ -47,6 +47,12 @@ Progress = Callable[[int], None]
 """Told after every chunk how many vehicles it was."""
 Stop = Callable[[], bool]
 """Asked before every chunk."""
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The process's clock."""
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,7 @@ async def evaluate_touched(
     rest: timedelta | None = None,
     progress: Progress = lambda _: None,
     stop: Stop = lambda: False,
+    now: Clock = utc_now,
 ) -> Tally:
     """Evaluate registered vehicles whose data changed, until none is left that is not held elsewhere.
 
@@ -89,8 +96,9 @@ async def evaluate_touched(
     total = Tally()
     chunk = chunk if rest is None else min(chunk, _SHORT_CHUNK)
     while not stop():
-        moment = await _moment(pool, as_of)
-        rested = None if rest is None else moment - rest
+        moment = await _moment(pool, as_of, now)
+        is_clock_behind = as_of is None and moment > now()  # set back: nobody waits until it has caught up
+        rested = None if rest is None or is_clock_behind else moment - rest
         run = _Run(pool, by, moment, None)
         tally = None
         if rest is not None:
@@ -104,7 +112,7 @@ async def evaluate_touched(
         total += tally
         progress(tally.vehicles_n + tally.failed_n)
     while not stop():
-        run = _Run(pool, by, await _moment(pool, as_of), None, registered=False)
+        run = _Run(pool, by, await _moment(pool, as_of, now), None, registered=False)
         tally = await run.chunk(lambda conn: evaluations.claim_touched(conn, chunk, registered=False))
         if tally is None:
             break
@@ -152,12 +160,12 @@ async def _is_done(pool: Pool, as_of: datetime) -> bool:
         return await evaluations.count_not_yet(conn, as_of=as_of) == 0
 
 
-async def _moment(pool: Pool, as_of: datetime | None) -> datetime:
+async def _moment(pool: Pool, as_of: datetime | None, clock: Clock) -> datetime:
     """The moment asked for; else now, or the latest evaluation's moment where the clock was set back."""
     async with pool.connection() as conn:
         last = await evaluations.last_as_of(conn)
     if as_of is None:
-        now = datetime.now(UTC)
+        now = clock()
         return now if last is None or last < now else last
     if last is not None and as_of < last:
         raise ConflictError(

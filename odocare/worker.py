@@ -12,7 +12,7 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from odocare.evaluate import evaluate_all, evaluate_touched, remember_rules
+from odocare.evaluate import Clock, Stop, Tally, evaluate_all, evaluate_touched, remember_rules, utc_now
 from odocare.judgement import Judge
 from store import evaluations, feed, touched
 from store.pool import Pool, connect
@@ -54,15 +54,16 @@ async def run(
     nightly: Nightly | None,
     ready: Callable[[], None],
     stop: asyncio.Event,
+    clock: Clock = utc_now,
 ) -> None:
     """Work until `stop` is set; a chunk that has begun is finished. `ready` is called once it listens."""
     await remember_rules(pool, by)
     wake = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         listener = tasks.create_task(_listen(database_url, wake, ready))
-        loops = [tasks.create_task(_lasting(lambda: _touched(pool, by, wake, stop), stop))]
+        loops = [tasks.create_task(_lasting(lambda: _touched(pool, by, wake, stop, clock), stop))]
         if nightly is not None:
-            loops.append(tasks.create_task(_lasting(lambda: _nights(pool, by, nightly, stop), stop)))
+            loops.append(tasks.create_task(_lasting(lambda: _nights(pool, by, nightly, stop, clock), stop)))
         await asyncio.wait(loops)
         listener.cancel()
 
@@ -100,10 +101,10 @@ async def _listen(database_url: str, wake: asyncio.Event, ready: Callable[[], No
             await asyncio.sleep(_OUTAGE_LEAST_S)
 
 
-async def _touched(pool: Pool, by: Judge, wake: asyncio.Event, stop: asyncio.Event) -> None:
+async def _touched(pool: Pool, by: Judge, wake: asyncio.Event, stop: asyncio.Event, clock: Clock) -> None:
     while not stop.is_set():
         wake.clear()
-        tally = await evaluate_touched(pool, by, rest=_REST, stop=stop.is_set)
+        tally = await evaluate_touched(pool, by, rest=_REST, stop=stop.is_set, now=clock)
         if tally.vehicles_n or tally.failed_n:
             log.info("evaluated", vehicles=tally.vehicles_n, failed=tally.failed_n, opened=tally.opened_n)
         async with pool.connection() as conn:
@@ -111,17 +112,23 @@ async def _touched(pool: Pool, by: Judge, wake: asyncio.Event, stop: asyncio.Eve
         await _until(wake, _POLL_S, or_event=stop)
 
 
-async def _nights(pool: Pool, by: Judge, nightly: Nightly, stop: asyncio.Event) -> None:
+async def _nights(pool: Pool, by: Judge, nightly: Nightly, stop: asyncio.Event, clock: Clock) -> None:
     while not stop.is_set():
-        as_of = nightly.last_due(datetime.now(UTC))
-        async with pool.connection() as conn:
-            is_finished = await evaluations.is_finished(conn, as_of=as_of)
-        if not is_finished:
-            tally = await evaluate_all(pool, by, as_of, stop=stop.is_set)
-            log.info(
-                "nightly pass", as_of=as_of.isoformat(), vehicles=tally.vehicles_n, failed=tally.failed_n
-            )
+        await night(pool, by, nightly, clock(), stop=stop.is_set)
         await _until(stop, _NIGHT_POLL_S)
+
+
+async def night(
+    pool: Pool, by: Judge, nightly: Nightly, now: datetime, *, stop: Stop = lambda: False
+) -> Tally | None:
+    """Evaluate all vehicles, where the pass that was due last has not been made; None where it has."""
+    as_of = nightly.last_due(now)
+    async with pool.connection() as conn:
+        if await evaluations.is_finished(conn, as_of=as_of):
+            return None
+    tally = await evaluate_all(pool, by, as_of, stop=stop)
+    log.info("nightly pass", as_of=as_of.isoformat(), vehicles=tally.vehicles_n, failed=tally.failed_n)
+    return tally
 
 
 async def _until(event: asyncio.Event, seconds: float, *, or_event: asyncio.Event | None = None) -> None:

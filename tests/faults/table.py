@@ -1,5 +1,6 @@
 """What each fault experiment found, and the table of it."""
 
+import os
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -41,6 +42,14 @@ class Experiment:
         for name, verdict in verdicts.items():
             if self.verdicts.get(name) != "broken" and (verdict != "-" or name not in self.verdicts):
                 self.verdicts[name] = verdict
+
+
+def crowding() -> float:
+    """How many times as long everything takes because others use the machine: 1 on one that is free.
+
+    Limits in seconds are meant for a free machine with two cores.
+    """
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def lines(experiments: Iterable[Experiment]) -> list[str]:

@@ -16,7 +16,7 @@ from simulator.publish import Publisher
 from simulator.truth import TruthWriter
 from store.pool import Connection
 from tests.faults.reconciled import held, reconcile, settled
-from tests.faults.table import Experiment
+from tests.faults.table import Experiment, crowding
 from tests.faults.traffic import Traffic
 from tests.ingest.broker import OwnBroker
 from tests.ingest.process import Process
@@ -107,6 +107,6 @@ async def test_whatever_the_point_nothing_is_lost_or_doubled(
     finally:
         last.kill()
     await reconcile(experiment, conn, tmp_path / "truth", [metrics])
-    slowest_s = max(killed.first_commits_s)
-    experiment.note(f"{len(points)} kills; restart to first commit {slowest_s:.1f} s at most, < 5 s")
-    assert slowest_s < FIRST_COMMIT_S
+    slowest_s, may_be_s = max(killed.first_commits_s), FIRST_COMMIT_S * crowding()
+    experiment.note(f"{len(points)} kills; restart to first commit {slowest_s:.1f} s, < {may_be_s:.0f} s")
+    assert slowest_s < may_be_s
