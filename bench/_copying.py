@@ -60,6 +60,8 @@ class Copier:
                 peer = f"{PEERS}.{table}"
                 conn.execute(MAKE_HYPERTABLE, {"peer": peer, "column": column, "seconds": seconds})
         self._since = self._now()
+        self.rows: dict[str, int] = {}
+        """Of each table, in what was written last."""
 
     def skip(self) -> None:
         """Leave out what was written by now."""
@@ -69,6 +71,7 @@ class Copier:
         """What was written since the last time."""
         since, self._since = self._since, self._now()
         found: Transactions = {}
+        self.rows = dict.fromkeys(self._tables, 0)
         for table in self._tables:
             for transaction, rows in self._rows(table, since, self._since):
                 found.setdefault(transaction, {})[table] = rows
@@ -106,6 +109,7 @@ class Copier:
                     yield current, _HEADER + b"".join(rows) + _TRAILER
                     rows = []
                 current = transaction
+                self.rows[table] += 1
                 fields = int.from_bytes(row[:2], "big") - 1
                 rows.append(fields.to_bytes(2, "big") + row[14:])
         if rows:

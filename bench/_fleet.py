@@ -40,7 +40,8 @@ class Part:
     """Microseconds since 1970 UTC."""
     vehicles: int
     seconds: int
-    first_seq: int = 0
+    first: int = 0
+    """Number of the first vehicle."""
 
     @property
     def messages(self) -> int:
@@ -49,11 +50,11 @@ class Part:
 
     def heads(self) -> Iterator[tuple[str, Vin, int, int]]:
         """Topic without its kind, VIN, sequence number and beginning of each message, second by second."""
-        vins = [vin(number) for number in range(self.vehicles)]
+        vins = [vin(number) for number in range(self.first, self.first + self.vehicles)]
         for second in range(self.seconds):
             t0_us = self.since_us + second * _SECOND_US
             for one in vins:
-                yield f"tbox/v1/{one}/up/", one, self.first_seq + second, t0_us
+                yield f"tbox/v1/{one}/up/", one, second, t0_us
 
 
 def vin(number: int) -> Vin:

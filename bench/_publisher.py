@@ -20,6 +20,8 @@ from bench import _packets
 URL: Final = "BENCH_MQTT_URL"
 FILE: Final = "BENCH_PACKETS"
 """The packets; beside it `.ends`, where each of them ends, as 64-bit numbers."""
+COUNT: Final = "BENCH_COUNT"
+"""How many of them."""
 RATE: Final = "BENCH_RATE"
 """Messages a second at most; 0: as fast as it goes."""
 WINDOW: Final = 20_000
@@ -32,7 +34,7 @@ _TICK_S: Final = 0.005
 def main() -> None:
     """Publish the file, then say when."""
     url = urlsplit(os.environ[URL])
-    packets, ends = _read(Path(os.environ[FILE]))
+    packets, ends = _read(Path(os.environ[FILE]), int(os.environ[COUNT]))
     rate = float(os.environ.get(RATE, "0"))
     with socket.create_connection((url.hostname or "", url.port or 1883), timeout=10) as broker:
         name = None if url.username is None else unquote(url.username)
@@ -85,10 +87,10 @@ def _acknowledged(broker: socket.socket) -> int:
     return len(answers)
 
 
-def _read(file: Path) -> "tuple[bytes, array[int]]":
+def _read(file: Path, n: int) -> "tuple[bytes, array[int]]":
     ends: array[int] = array("q")
     ends.frombytes(file.with_suffix(".ends").read_bytes())
-    return file.read_bytes(), ends
+    return file.read_bytes(), ends[:n]
 
 
 def _say(what: object) -> None:

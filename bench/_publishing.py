@@ -20,7 +20,10 @@ class Packets:
     file: Path
     n: int
     n_bytes: int
-    """Of all packets."""
+
+    def first(self, n: int) -> "Packets":
+        """The first `n` of them."""
+        return Packets(self.file, min(n, self.n), self.n_bytes * min(n, self.n) // self.n)
 
 
 def prepare(file: Path, messages: Iterable[tuple[str, bytes]]) -> Packets:
@@ -60,6 +63,7 @@ def publishing(url: str, packets: Packets, *, rate: float = 0.0) -> Iterator[Pub
     environment = os.environ | {
         _publisher.URL: url,
         _publisher.FILE: str(packets.file),
+        _publisher.COUNT: str(packets.n),
         _publisher.RATE: str(rate),
     }
     process = subprocess.Popen(

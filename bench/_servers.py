@@ -21,47 +21,55 @@ _REGISTERED_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
+class Broker:
+    """A broker with nothing beside it."""
+
+    url: str
+    """For who subscribes."""
+    fleet_url: str
+    """For whoever sends as vehicles."""
+
+
+@dataclass(frozen=True, slots=True)
 class Servers:
     """Where they are; both go away with the benchmark."""
 
     home: Path
     """Of the child processes; keys and logs go there."""
     database_url: str
-    mqtt_url: str
-    """For ingest."""
     fleet_mqtt_url: str
     """For whoever sends as vehicles."""
-    other_mqtt_url: str
-    """A second broker of the same configuration, for ingest's contenders: each broker has one subscriber."""
-    other_fleet_mqtt_url: str
+    brokers: tuple[Broker, ...]
+    """Others of the same configuration, for ingest's contenders: each broker has one subscriber."""
     environment: dict[str, str]
     """Of `odocare` processes."""
 
 
 @contextmanager
-def servers(settings: Settings, *, vehicles: int, brokers: bool = True) -> Iterator[Servers]:
-    """A migrated database with so many registered vehicles, and two brokers, where they are wanted."""
+def servers(settings: Settings, *, vehicles: int, brokers: int = 0) -> Iterator[Servers]:
+    """A migrated database with so many registered vehicles, a broker for ingest, and so many more."""
     setup = settings.home.absolute()
     with ExitStack() as stack:
-        first = stack.enter_context(temporary_stack(setup, Wanted(broker=brokers, size=SIZE)))
+        first = stack.enter_context(temporary_stack(setup, Wanted(size=SIZE)))
         url = first.addresses.database_url or ""
         asyncio.run(_prepare(url, vehicles))
-        mine = [first.addresses]
-        if brokers:
-            mine.append(stack.enter_context(temporary_stack(setup, Wanted(database=False))).addresses)
-        (mqtt_url, fleet_url), (other_url, other_fleet_url) = (
-            (one.mqtt_url or "", one.simulator_mqtt_url or "") for one in (mine[0], mine[-1])
+        others = [
+            stack.enter_context(temporary_stack(setup, Wanted(database=False))).addresses
+            for _ in range(brokers)
+        ]
+        mine, *peers = (
+            Broker(one.mqtt_url or "", one.simulator_mqtt_url or "") for one in (first.addresses, *others)
         )
         home = first.home / "bench"
         home.mkdir()
         cache = (settings.cache or settings.home / "cache").absolute()
         environment = {
             "ODOCARE_DATABASE_URL": url,
-            "ODOCARE_MQTT_URL": mqtt_url,
+            "ODOCARE_MQTT_URL": mine.url,
             "ODOCARE_HOME": str(home),
             "ODOCARE_CACHE": str(cache),
         }
-        yield Servers(home, url, mqtt_url, fleet_url, other_url, other_fleet_url, environment)
+        yield Servers(home, url, mine.fleet_url, tuple(peers), environment)
 
 
 async def _prepare(database_url: str, vehicles: int) -> None:

@@ -2,10 +2,11 @@
 
 import struct
 
+import psycopg
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import _fleet, _packets
+from bench import _copying, _fleet, _packets
 from bench._fleet import Part
 from decoders import envelope
 from decoders.message import CanMessage
@@ -61,3 +62,27 @@ def test_frames_change_by_one_byte_from_one_of_their_identifier_to_the_next() ->
                 changed.append(sum(a != b for a, b in zip(last[key], data.tobytes(), strict=True)))
             last[key] = data.tobytes()
     assert set(changed) == {1}
+
+
+MESSAGE = """
+    insert into message (vehicle_id, boot, life, seq, kind, happened_at, known_at, body_hash, body_bytes)
+    select 1, 1, 0, k, 'can', now(), now(), k, 10 from generate_series(%s::int, %s::int) k
+"""
+
+
+def test_what_is_copied_is_what_was_written_in_the_same_transactions(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as conn, _copying.copying(database_url) as copier:
+        conn.execute(MESSAGE, (1, 3))
+        copier.skip()
+        conn.execute(MESSAGE, (4, 5))
+        conn.execute(MESSAGE, (6, 9))
+        written = copier.written()
+        assert [list(tables) for tables in written.values()] == [["message"], ["message"]]
+        assert copier.rows["message"] == 6
+        copier.copy(written)
+        differing = conn.execute("select * from peer.message except select * from message").fetchall()
+        assert differing == []
+        assert conn.execute("select array_agg(seq order by ctid) from peer.message").fetchone() == (
+            [4, 5, 6, 7, 8, 9],
+        )
+        assert copier.written() == {}
