@@ -112,7 +112,7 @@ class Listener:
 
     def put(self, delivery: Delivery) -> asyncio.Future[None]:
         """Into the batch; done when it is settled."""
-        return self._batcher.put(delivery)
+        return self._batcher.put(delivery).settled
 
     def keeps_stranger(self) -> bool:
         """Whether another packet of somebody who is not admitted is to be kept."""

@@ -1,27 +1,26 @@
-"""The only MQTT door of ingest: MQTT 5 through gmqtt, acknowledged when the rows are committed.
+"""The only MQTT door of ingest: a session of MQTT 5 at QoS 1, acknowledged when the rows are committed.
 
-Why this client and how it is held: docs/decisions/0004-mqtt-client.md. One gmqtt client lives as long as
-one connection: a client that reconnects by itself would send the acknowledgement of a message of the
-old connection on the new one, where its packet identifier may belong to another message.
+Why the protocol is spoken here and not by a library: docs/decisions/0021-own-mqtt-subscriber.md.
 """
 
 import asyncio
-import logging
 import random
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from functools import partial
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
-import gmqtt
 import structlog
-from gmqtt.mqtt.handler import MQTTConnectError
 
-from ingest.batcher import Batcher
+from ingest import mqtt_packets
+from ingest.batcher import Batch, Batcher
 from ingest.delivery import Delivery
+from ingest.mqtt_connection import Connection
+from ingest.mqtt_packets import Greeting, Publish
 from ingest.topic import BROKER_LOG, UP
 from vehicle.errors import SettingsError
 
@@ -29,14 +28,14 @@ log: Final = structlog.get_logger(__name__)
 
 SESSION_EXPIRY_S: Final = 7 * 24 * 3600
 """How long the broker keeps our session, and what arrives for it, while we are away."""
-_ANSWER_S: Final = 10
-"""Longest wait for CONNACK and SUBACK."""
+KEEP_ALIVE_S: Final = 20
+"""A broker that is silent for so long is gone, although the connection stands."""
+_ANSWER_S: Final = 10.0
+"""Longest wait for connection, CONNACK and SUBACK together."""
 _SHORTEST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 15.0
-_NEVER: Final = -2
-"""gmqtt's own reconnecting switched off: -1 means without end, and 0 still tries once."""
-_GRANTED: Final = 0x80
-"""SUBACK codes below it."""
+_AT_LEAST_ONCE: Final = 1
+"""The SUBACK code that grants QoS 1 (3.9.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,26 +90,39 @@ class Door:
         client_id: str,
         receive_maximum: int,
         on_ready: Callable[[], None] = lambda: None,
+        keep_alive_s: int = KEEP_ALIVE_S,
     ) -> None:
         self._broker = broker
         self._batcher = batcher
-        self._client_id = client_id
-        self._receive_maximum = receive_maximum
+        self._greeting = Greeting(
+            client_id,
+            keep_alive_s=keep_alive_s,
+            receive_maximum=receive_maximum,
+            session_expiry_s=SESSION_EXPIRY_S,
+            username=broker.username,
+            password=broker.password,
+        )
         self._on_ready = on_ready
-        self._client: gmqtt.Client | None = None
+        self._connection: Connection | None = None
+        self._batch: Batch | None = None
+        self._unsettled: list[int] = []
+        """Packet identifiers of this connection's messages in `_batch`, in order."""
         self.state = DoorState()
 
     async def run(self) -> None:
         """Stay connected until cancelled; then disconnect: the broker keeps what is unacknowledged."""
         pause_s = _SHORTEST_PAUSE_S
         first = True
+        self._note(connected=False)
         while True:
             try:
-                async with self._session(is_first=first) as lost:
+                async with self._session(is_first=first) as connection:
                     first, pause_s = False, _SHORTEST_PAUSE_S
-                    await lost.wait()
-                log.warning("broker connection lost")
-            except (OSError, TimeoutError, MQTTConnectError, _RefusedError) as error:
+                    await connection.lost.wait()
+                log.warning("broker connection lost", why=connection.why or "it hung up")
+                if connection.was_taken_over:  # two that take turns would get nothing done
+                    pause_s = _LONGEST_PAUSE_S
+            except (OSError, TimeoutError, _RefusedError) as error:
                 log.warning(
                     "broker not reached", error=f"{type(error).__name__}: {error}", again_in_s=pause_s
                 )
@@ -119,97 +131,102 @@ class Door:
 
     def relieve(self) -> None:
         """Read on, where reading was paused for the weight of what waits."""
-        transport = None if self._client is None else _transport(self._client)
-        if transport is not None and not self._batcher.is_pressed:
-            transport.resume_reading()
+        if self._connection is not None and not self._batcher.is_pressed:
+            self._connection.resume()
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish at QoS 0, best effort: nothing happens while there is no connection."""
+        if self._connection is not None and self.state.connected:
+            self._connection.publish(topic, payload)
 
     async def flush(self) -> None:
-        """Let acknowledgements of settled batches leave: gmqtt writes them two rounds of the loop later."""
-        for _ in range(3):
-            await asyncio.sleep(0)
+        """Wait until acknowledgements and what was published have left."""
+        if self._connection is not None:
+            await self._connection.flush()
 
     @asynccontextmanager
-    async def _session(self, *, is_first: bool) -> AsyncIterator[asyncio.Event]:
-        """One connection, subscribed; gives the event of its loss."""
-        lost = asyncio.Event()
-        client = self._made(lost)
-        self._client = client
+    async def _session(self, *, is_first: bool) -> AsyncIterator[Connection]:
+        """One connection, subscribed."""
+        connection = None
         try:
             async with asyncio.timeout(_ANSWER_S):
-                session_present = await self._connect(client, lost)
-                await self._subscribe(client)
+                connection = await self._opened()
+                session_present = await self._greet(connection)
+                await self._subscribe(connection)
             self._note(connected=True)
             if not session_present and not is_first:
                 self.state.sessions_lost += 1
                 log.error("the broker has forgotten our session; what waited in it is lost to us")
-            log.info("subscribed", client=self._client_id, session_present=session_present)
+            log.info("subscribed", client=self._greeting.client_id, session_present=session_present)
             self._on_ready()
-            yield lost
+            yield connection
         finally:
+            was_let_in = self.state.connected
             self._note(connected=False)
-            self._client = None
-            await _close(client)
+            self._connection = self._batch = None
+            if connection is not None and not was_let_in:
+                connection.abort("not let in")
+            elif connection is not None and not await connection.close():
+                log.warning("broker connection not closed cleanly")
             dropped = self._batcher.forget()  # only now: no acknowledgement can leave any more
             if dropped:
                 log.info("messages left to the broker", messages=dropped)
 
-    def _made(self, lost: asyncio.Event) -> gmqtt.Client:
-        client = gmqtt.Client(
-            self._client_id,
-            clean_session=False,
-            optimistic_acknowledgement=False,
-            logger=_silent(),
-            session_expiry_interval=SESSION_EXPIRY_S,
-            receive_maximum=self._receive_maximum,
+    async def _opened(self) -> Connection:
+        """A connection on which nothing was said. Raises `OSError`."""
+        broker = self._broker
+        tls = (broker.trust or ssl.create_default_context()) if broker.tls else None
+        self._connection = await Connection.open(
+            broker.host, broker.port, self._greeting, self._receive, tls=tls
         )
-        client.set_config({"reconnect_retries": _NEVER})
-        if self._broker.username is not None:
-            client.set_auth_credentials(self._broker.username, self._broker.password)
-        client.on_message = self._receive
-        client.on_disconnect = lambda *_: lost.set()
-        return client
+        return self._connection
 
-    async def _connect(self, client: gmqtt.Client, lost: asyncio.Event) -> bool:
-        """Whether the broker still knew our session. Raises `_RefusedError` where it hangs up."""
-        answered: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        client.on_connect = lambda _client, session_present, *_: answered.set_result(session_present)
-        trust = (self._broker.trust or ssl.create_default_context()) if self._broker.tls else False
-        connecting = asyncio.ensure_future(client.connect(self._broker.host, self._broker.port, ssl=trust))
-        losing = asyncio.ensure_future(lost.wait())
-        try:
-            await asyncio.wait({connecting, losing}, return_when=asyncio.FIRST_COMPLETED)
-            if not connecting.done():  # over TLS, that is how it turns a certificate away
-                why = ": is our certificate in force?" if self._broker.tls else ""
-                raise _RefusedError(f"the broker hung up before it let us in{why}")
-            await connecting
-        finally:
-            connecting.cancel()
-            losing.cancel()
-        return bool(await answered)
+    async def _greet(self, connection: Connection) -> bool:
+        """Whether the broker still knew our session. Raises `_RefusedError`."""
+        connack = await connection.greet()
+        if connack is None:  # over TLS, that is how it turns a certificate away
+            why = connection.why or ("is our certificate in force?" if self._broker.tls else "")
+            raise _RefusedError("the broker hung up before it let us in" + (why and f": {why}"))
+        if connack.reason >= mqtt_packets.REFUSED:
+            raise _RefusedError(f"the broker does not let us in: {mqtt_packets.reason(connack.reason)}")
+        return connack.session_present
 
-    async def _subscribe(self, client: gmqtt.Client) -> None:
-        granted: asyncio.Future[tuple[int, ...]] = asyncio.get_running_loop().create_future()
-        client.on_subscribe = lambda _client, _mid, codes, _properties: granted.set_result(codes)
-        client.subscribe([gmqtt.Subscription(UP, qos=1), gmqtt.Subscription(BROKER_LOG, qos=1)])
-        vehicles, broker_log = await granted
-        if vehicles >= _GRANTED:
-            raise _RefusedError(f"the broker refuses {UP} with code {vehicles:#x}")
-        if broker_log >= _GRANTED:
+    async def _subscribe(self, connection: Connection) -> None:
+        """Raises `_RefusedError` where vehicles' messages are not granted at QoS 1."""
+        granted = await connection.subscribe((UP, BROKER_LOG))
+        if granted is None:
+            why = connection.why and f": {connection.why}"
+            raise _RefusedError(f"the broker hung up before we had subscribed{why}")
+        if len(granted) != 2:
+            raise _RefusedError(f"the broker answers two subscriptions with {len(granted)} codes")
+        vehicles, broker_log = granted
+        if vehicles >= mqtt_packets.REFUSED:
+            raise _RefusedError(f"the broker refuses {UP}: {mqtt_packets.reason(vehicles)}")
+        if vehicles != _AT_LEAST_ONCE:
+            raise _RefusedError(f"the broker grants {UP} at QoS {vehicles}, which promises nothing")
+        if broker_log >= mqtt_packets.REFUSED:
             log.warning("the broker keeps its log to itself: what it refuses is not counted")
 
-    async def _receive(
-        self, client: gmqtt.Client, topic: str, body: bytes, _qos: int, properties: dict[str, Any]
-    ) -> int:
-        """Return, which is when gmqtt acknowledges, as soon as the message's batch has settled."""
-        if client is self._client:
-            delivery = Delivery(topic, bytes(body), time.time_ns() // 1000, bool(properties["dup"]))
-            settled = self._batcher.put(delivery)
-            self.state.last_message_at = asyncio.get_running_loop().time()
-            transport = _transport(client)
-            if transport is not None and self._batcher.is_pressed:
-                transport.pause_reading()
-            await settled
-        return 0
+    def _receive(self, connection: Connection, messages: list[Publish]) -> None:
+        """Put what came at once into batches; each acknowledges its messages when it settles."""
+        known_us, put = time.time_ns() // 1000, self._batcher.put
+        batch, unsettled = self._batch, self._unsettled
+        for topic, body, packet_id, is_duplicate in messages:
+            into = put(Delivery(topic, body, known_us, is_duplicate))
+            if into is not batch:
+                batch, unsettled = into, []
+                batch.acknowledging.append(partial(self._acknowledge, connection, unsettled))
+            if packet_id:
+                unsettled.append(packet_id)
+        self._batch, self._unsettled = batch, unsettled
+        self.state.last_message_at = asyncio.get_running_loop().time()
+        if self._batcher.is_pressed:
+            connection.pause()
+
+    def _acknowledge(self, connection: Connection, packet_ids: list[int]) -> None:
+        if packet_ids is self._unsettled:
+            self._batch = None  # it is done, and heavy
+        connection.acknowledge(packet_ids)
 
     def _note(self, *, connected: bool) -> None:
         if connected != self.state.connected or not self.state.since:
@@ -219,27 +236,3 @@ class Door:
 
 class _RefusedError(Exception):
     """The broker does not let us in, or not subscribe."""
-
-
-def _transport(client: gmqtt.Client) -> asyncio.Transport | None:
-    """The socket under a client, None until it has one; gmqtt can pause only by number, not by bytes."""
-    connection = client._connection  # noqa: SLF001  # see the docstring
-    transport: asyncio.Transport | None = None if connection is None else connection._transport  # noqa: SLF001
-    return transport
-
-
-async def _close(client: gmqtt.Client) -> None:
-    try:
-        async with asyncio.timeout(_ANSWER_S):
-            await client.disconnect()
-    except (OSError, TimeoutError):
-        log.warning("broker connection not closed cleanly")
-
-
-def _silent() -> logging.Logger:
-    """A logger that says nothing: gmqtt logs every event, topics with VINs included."""
-    quiet = logging.getLogger("gmqtt")
-    quiet.propagate = False
-    if not quiet.handlers:
-        quiet.addHandler(logging.NullHandler())
-    return quiet

@@ -44,13 +44,36 @@ async def test_bytes_close_a_batch_too() -> None:
 
 async def test_a_message_settles_with_its_batch_and_not_before() -> None:
     batcher = Batcher(Limits(messages=2, age_s=30))
-    first = [batcher.put(delivery(number)) for number in range(2)]
-    second = [batcher.put(delivery(number)) for number in range(2)]
+    first = [batcher.put(delivery(number)).settled for number in range(2)]
+    second = [batcher.put(delivery(number)).settled for number in range(2)]
     batch = await batcher.take()
     assert not any(settled.done() for settled in first)
     batcher.done(batch)
     assert all(settled.done() for settled in first)
     assert not any(settled.done() for settled in second)
+
+
+async def test_settling_acknowledges_once_and_before_it_returns() -> None:
+    batcher = Batcher(Limits(messages=2, age_s=30))
+    said: list[str] = []
+    for number in range(2):
+        batcher.put(delivery(number)).acknowledging.append(lambda: said.append("acknowledged"))
+    batch = await batcher.take()
+    assert not said
+    batcher.done(batch)
+    assert said == ["acknowledged"] * 2
+    batch.settle()
+    assert len(said) == 2
+
+
+async def test_what_is_forgotten_is_not_acknowledged() -> None:
+    batcher = Batcher(Limits(messages=3, age_s=0.01))
+    said: list[int] = []
+    batcher.put(delivery(0)).acknowledging.append(lambda: said.append(0))
+    batcher.put(replace(delivery(7), fate=Fate()))
+    batcher.forget()
+    batcher.done(await asyncio.wait_for(batcher.take(), 5))
+    assert not said
 
 
 async def test_what_waits_is_weighed_until_it_is_done() -> None:
@@ -67,8 +90,8 @@ async def test_what_waits_is_weighed_until_it_is_done() -> None:
 
 async def test_forgetting_drops_what_was_not_taken_and_leaves_what_was() -> None:
     batcher = Batcher(Limits(messages=2, age_s=30))
-    taken = [batcher.put(delivery(number)) for number in range(2)]
-    dropped = [batcher.put(delivery(number)) for number in range(3)]
+    taken = [batcher.put(delivery(number)).settled for number in range(2)]
+    dropped = [batcher.put(delivery(number)).settled for number in range(3)]
     batch = await batcher.take()
     assert batcher.forget() == 3
     assert all(settled.done() for settled in dropped)

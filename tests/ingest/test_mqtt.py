@@ -3,13 +3,15 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from ingest.batcher import Batch, Batcher, Limits
-from ingest.mqtt import Broker, Door, _transport
+from ingest.mqtt import Broker, Door
 from tests.ingest.broker import OwnBroker, Sender, publish, until
 from vehicle.errors import SettingsError
 
@@ -17,15 +19,23 @@ FEW = Limits(messages=10, age_s=0.01)
 
 
 @asynccontextmanager
-async def open_door(url: str, batcher: Batcher, *, receive_maximum: int = 20) -> AsyncIterator[Door]:
+async def open_door(
+    url: str,
+    batcher: Batcher,
+    *,
+    receive_maximum: int = 20,
+    client_id: str = "test-door",
+    keep_alive_s: int = 20,
+) -> AsyncIterator[Door]:
     """A door that is subscribed."""
     ready = asyncio.Event()
     door = Door(
         Broker.parse(url),
         batcher,
-        client_id="test-door",
+        client_id=client_id,
         receive_maximum=receive_maximum,
         on_ready=ready.set,
+        keep_alive_s=keep_alive_s,
     )
     running = asyncio.create_task(door.run())
     try:
@@ -52,10 +62,40 @@ def waiting(batcher: Batcher) -> int:
 
 def cut(door: Door) -> None:
     """Lose the connection, as a cable does."""
-    assert door._client is not None
-    transport = _transport(door._client)
-    assert transport is not None
-    transport.abort()
+    assert door._connection is not None
+    door._connection.abort("cut by the test")
+
+
+class Between:
+    """A cable to the broker that may stop to carry anything, without an end that anybody could see."""
+
+    def __init__(self, broker: OwnBroker) -> None:
+        self._broker = broker
+        self._carrying = asyncio.TaskGroup()
+        self.is_deaf = False
+        self.url = ""
+
+    async def __aenter__(self) -> "Between":
+        await self._carrying.__aenter__()
+        self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        self.url = f"mqtt://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        self._server.close()
+        await self._carrying.__aexit__(*error)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self._broker.port)
+        self._carrying.create_task(self._carry(reader, back))
+        self._carrying.create_task(self._carry(there, writer))
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(1 << 16):
+                if not self.is_deaf:
+                    writer.write(data)
+        writer.close()
 
 
 async def send(broker: OwnBroker, messages: list[tuple[str, bytes]]) -> None:
@@ -79,13 +119,12 @@ async def test_the_broker_holds_back_what_exceeds_the_receive_maximum(own_broker
 async def test_messages_come_in_order_and_once_settled_no_more(own_broker: OwnBroker) -> None:
     seen: list[int] = []
     batcher = Batcher(FEW)
-    async with open_door(own_broker.url, batcher) as door:
+    async with open_door(own_broker.url, batcher):
         await send(own_broker, numbered(95))
         while len(seen) < 95:
             batch = await batcher.take()
             seen += bodies(batch)
             batcher.done(batch)
-        await door.flush()
     assert seen == list(range(95))
     again = Batcher(FEW)
     async with open_door(own_broker.url, again):
@@ -100,7 +139,6 @@ async def test_after_a_lost_connection_the_unsettled_come_again_first(own_broker
         await send(own_broker, numbered(20))
         settled = await batcher.take()
         batcher.done(settled)
-        await door.flush()
         held = await batcher.take()
         assert bodies(held) == list(range(10, 20))
         cut(door)
@@ -121,7 +159,6 @@ async def test_settling_after_a_reconnect_acknowledges_nothing_on_the_new_connec
         again = await asyncio.wait_for(batcher.take(), 30)
         assert bodies(again) == bodies(old)
         old.settle()
-        await door.flush()
         await send(own_broker, [("test/other", b"a round trip")])
         assert waiting(batcher) == 0, "an acknowledgement of the old connection opened the new one's window"
         batcher.done(again)
@@ -160,6 +197,129 @@ async def test_a_broker_that_restarts_is_found_again_and_a_forgotten_session_is_
         assert bodies(await asyncio.wait_for(batcher.take(), 30)) == [0, 1, 2]
 
 
+async def test_acknowledgements_of_what_settled_last_leave_before_the_door_closes(
+    own_broker: OwnBroker,
+) -> None:
+    batcher = Batcher(FEW)
+    async with open_door(own_broker.url, batcher):
+        await send(own_broker, numbered(10))
+        await until(lambda: waiting(batcher) == 10, "all of them")
+        while waiting(batcher):
+            batcher.done(await batcher.take())
+    again = Batcher(FEW)
+    async with open_door(own_broker.url, again):
+        await send(own_broker, [("tbox/v1/LRW3E7FA7NC000001/up/signals", b"0010")])
+        assert bodies(await again.take()) == [10]
+
+
+async def test_what_the_door_publishes_arrives_and_leaves_before_the_door_closes(
+    own_broker: OwnBroker,
+) -> None:
+    hearing, sending = Batcher(FEW), Batcher(FEW)
+    topic = "tbox/v1/LRW3E7FA7NC000001/up/signals"
+    async with open_door(own_broker.url, hearing):
+        async with open_door(own_broker.url, sending, client_id="another") as door:
+            for number in range(25):
+                door.publish(topic, b"%04d" % number)
+        door.publish(topic, b"9999")
+        seen: list[int] = []
+        while len(seen) < 25:
+            batch = await asyncio.wait_for(hearing.take(), 30)
+            seen += bodies(batch)
+            hearing.done(batch)
+    assert seen == list(range(25))
+
+
+async def test_messages_at_qos_0_are_taken_and_not_acknowledged(own_broker: OwnBroker) -> None:
+    batcher = Batcher(FEW)
+    topic = "tbox/v1/LRW3E7FA7NC000001/up/signals"
+    async with open_door(own_broker.url, batcher) as door:
+        door.publish(topic, b"0000")
+        batcher.done(await asyncio.wait_for(batcher.take(), 30))
+        await send(own_broker, [(topic, b"0001")])
+        again = await asyncio.wait_for(batcher.take(), 30)
+        assert bodies(again) == [1]
+        assert door.state.connected
+
+
+async def test_a_broker_that_falls_silent_is_left_and_found_again(own_broker: OwnBroker) -> None:
+    batcher = Batcher(FEW)
+    async with Between(own_broker) as between, open_door(between.url, batcher, keep_alive_s=1) as door:
+        between.is_deaf = True
+        await until(lambda: not door.state.connected, "the silence to be noticed")
+        between.is_deaf = False
+        await until(lambda: door.state.connected, "the reconnect")
+        assert door.state.sessions_lost == 0
+        await send(own_broker, numbered(3))
+        assert bodies(await asyncio.wait_for(batcher.take(), 30)) == [0, 1, 2]
+
+
+async def test_a_pressed_door_is_not_taken_for_a_silent_broker(own_broker: OwnBroker) -> None:
+    batcher = Batcher(Limits(messages=4, age_s=0.01, waiting_bytes=400_000))
+    async with open_door(own_broker.url, batcher, receive_maximum=1000, keep_alive_s=1) as door:
+        since = door.state.since
+        await send(own_broker, numbered(100, size=100_000))
+        await until(lambda: batcher.is_pressed, "pressure")
+        pressed_at = asyncio.get_running_loop().time()
+        await until(lambda: asyncio.get_running_loop().time() > pressed_at + 2.5, "more than the keep-alive")
+        seen: list[int] = []
+        while len(seen) < 100:
+            batch = await asyncio.wait_for(batcher.take(), 30)
+            seen += bodies(batch)
+            batcher.done(batch)
+            door.relieve()
+        assert seen == list(range(100))
+        assert door.state.since == since, "it stayed connected"
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("20 03 00 87 00", "the broker does not let us in: not authorized"),
+        ("20 03 00 00 00 90 05 0001 00 87 01", "the broker refuses tbox/v1/+/up/#: not authorized"),
+        ("20 03 00 00 00 90 05 0001 00 00 01", "the broker grants tbox/v1/+/up/# at QoS 0"),
+        ("20 03 00 00 00 90 04 0001 00 01", "the broker answers two subscriptions with 1 codes"),
+        ("20 03 00 00 00 e0 01 8b", "before we had subscribed: the broker ended it: server shutting down"),
+        ("20 03 00 00 00 90 05 0002 00 01 01", "PacketError: SUBACK answers nothing that was asked"),
+        ("62 02 0001", "PacketError: a subscriber at QoS 1 does not get packets that begin with 0x62"),
+        ("", "the broker hung up before it let us in"),
+        ("90 05 0001 00 01 01", "PacketError: a connection begins with CONNACK, got SUBACK"),
+        ("32 08 0003 612f62 000a 00", "PacketError: a connection begins with CONNACK, got PUBLISH"),
+    ],
+)
+async def test_why_a_broker_is_not_used_is_told(said: str, why: str) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(bytes.fromhex(said))
+        if said:
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    broker = Broker("127.0.0.1", server.sockets[0].getsockname()[1])
+    door = Door(broker, Batcher(FEW), client_id="test-door", receive_maximum=20)
+    async with server:
+        with capture_logs() as told:
+            running = asyncio.create_task(door.run())
+            await until(lambda: any("error" in line for line in told), "an error")
+            running.cancel()
+            await asyncio.wait([running])
+    assert why in next(line["error"] for line in told if "error" in line)
+    assert not door.state.connected
+
+
+async def test_a_second_door_under_the_same_name_takes_the_session_and_the_first_one_steps_back(
+    own_broker: OwnBroker,
+) -> None:
+    first, second = Batcher(FEW), Batcher(FEW)
+    with capture_logs() as told:
+        async with open_door(own_broker.url, first) as earlier, open_door(own_broker.url, second):
+            await until(lambda: not earlier.state.connected, "the first to be told")
+            await send(own_broker, numbered(3))
+            assert bodies(await asyncio.wait_for(second.take(), 30)) == [0, 1, 2]
+    whys = [line["why"] for line in told if line["event"] == "broker connection lost"]
+    assert whys == ["the broker ended it: session taken over"]
+
+
 async def test_a_broker_that_comes_late_is_waited_for(mosquitto: Path, tmp_path: Path) -> None:
     broker = OwnBroker(mosquitto, tmp_path)
     batcher = Batcher(FEW)
@@ -185,7 +345,7 @@ async def test_relieving_a_door_whose_broker_does_not_accept_does_nothing() -> N
         broker = Broker("127.0.0.1", listener.getsockname()[1])
         door = Door(broker, Batcher(FEW), client_id="test-door", receive_maximum=20)
         running = asyncio.create_task(door.run())
-        await until(lambda: door._client is not None, "the first attempt")
+        await until(lambda: door.state.since > 0, "the first attempt")
         door.relieve()
         assert not running.done()
         running.cancel()
