@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from api import (
     assets,
     feeds,
+    gaps,
     login,
     outcomes,
     pages,
@@ -84,7 +85,19 @@ def create_app(pool: Pool, options: AppOptions) -> FastAPI:
         per_key=Buckets(burst=limits.key_burst, per_s=limits.key_per_s),
         refused=Buckets(burst=limits.refused_burst, per_s=limits.refused_per_s),
     )
-    for room in (probes, feeds, outcomes, triggers, vehicles, rejects, login, pages, vehicle_pages, assets):
+    for room in (
+        probes,
+        feeds,
+        outcomes,
+        triggers,
+        vehicles,
+        rejects,
+        gaps,
+        login,
+        pages,
+        vehicle_pages,
+        assets,
+    ):
         app.include_router(room.router)
     problems.install(app)
     session.install(app)

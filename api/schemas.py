@@ -232,6 +232,37 @@ class RejectsOut(BaseModel):
     next: int | None = Field(description="Go on with this as `before`; null: that was all.")
 
 
+class GapOut(_Out):
+    """A run of sequence numbers of one boot that were passed over."""
+
+    id: int
+    vehicle: UUID | None = Field(description="The vehicle's id.")
+    boot: int
+    life: int = Field(description="0, rising when the T-Box began again under the same boot.")
+    first_seq: int
+    last_seq: int
+    messages: int
+    seen_at: datetime = Field(description="Arrival of the message that passed them over.")
+    closed_at: datetime | None = Field(description="Arrival of what was missing; null: it is missing still.")
+
+
+class GapTotalsOut(_Out):
+    """Over all pages."""
+
+    vehicles: int
+    gaps: int
+    missing: int = Field(description="Messages that have not come.")
+    late: int = Field(description="Messages that have come.")
+
+
+class GapsOut(BaseModel):
+    """A page of gaps, newest first."""
+
+    gaps: list[GapOut]
+    totals: GapTotalsOut
+    next: int | None = Field(description="Go on with this as `before`; null: that was all.")
+
+
 class BucketOut(_Out):
     """Values within one bucket of time, in the signal's unit."""
 

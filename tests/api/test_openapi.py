@@ -12,6 +12,7 @@ async def test_the_description_names_every_address_and_parameter(client: Client)
         "/v1/triggers",
         "/v1/triggers/{trigger_id}",
         "/v1/rejects",
+        "/v1/gaps",
         "/v1/vehicles/{vehicle_id}",
         "/v1/vehicles/{vehicle_id}/signals",
         "/v1/vehicles/{vehicle_id}/faults",
