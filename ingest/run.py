@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
@@ -55,6 +55,7 @@ async def run(
     """
     batcher = Batcher(options.limits)
     door = _door(options, batcher, on_ready)
+    line = replace(line, publish=door.publish)
     async with Committer(options.database_url, line, metrics, stop) as committer:
         watch = _Watch(door, batcher, committer, metrics)
         batch = broken = None

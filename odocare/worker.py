@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -12,10 +13,12 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
+from odocare import retaining
 from odocare.evaluate import Clock, Stop, Tally, evaluate_all, evaluate_touched, remember_rules, utc_now
 from odocare.judgement import Judge
-from store import evaluations, feed, touched
-from store.pool import Pool, connect
+from store import evaluations, feed, retention, touched
+from store.pool import Connection, Pool, connect
+from store.retention import Amount
 
 log = structlog.get_logger()
 
@@ -64,6 +67,8 @@ async def run(
         loops = [tasks.create_task(_lasting(lambda: _touched(pool, by, wake, stop, clock), stop))]
         if nightly is not None:
             loops.append(tasks.create_task(_lasting(lambda: _nights(pool, by, nightly, stop, clock), stop)))
+            retain = partial(_retaining, database_url, nightly, stop, clock)
+            loops.append(tasks.create_task(_lasting(retain, stop)))
         await asyncio.wait(loops)
         listener.cancel()
 
@@ -129,6 +134,27 @@ async def night(
     tally = await evaluate_all(pool, by, as_of, stop=stop)
     log.info("nightly pass", as_of=as_of.isoformat(), vehicles=tally.vehicles_n, failed=tally.failed_n)
     return tally
+
+
+async def _retaining(database_url: str, nightly: Nightly, stop: asyncio.Event, clock: Clock) -> None:
+    while not stop.is_set():
+        async with connect(database_url) as conn:
+            await retain(conn, nightly, clock(), stop=stop.is_set)
+        await _until(stop, _NIGHT_POLL_S)
+
+
+async def retain(
+    conn: Connection, nightly: Nightly, now: datetime, *, stop: Stop = lambda: False
+) -> list[Amount] | None:
+    """Let go of what is old, where the pass that was due last has not been made; None where it has.
+
+    One process makes it; the others find it made, or at work.
+    """
+    as_of = nightly.last_due(now)
+    last = await retention.last(conn)
+    if last is not None and last.as_of >= as_of:
+        return None
+    return await retaining.run(conn, as_of, stop=stop)
 
 
 async def _until(event: asyncio.Event, seconds: float, *, or_event: asyncio.Event | None = None) -> None:

@@ -1,10 +1,12 @@
 """The nightly pass: what is old goes, what is young stays, under a clock that the test holds."""
 
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from odocare import retaining
+from odocare import retaining, worker
+from odocare.worker import Nightly
 from store import compression, retention
 from store.pool import Connection, connect
 from store.retention import Policy
@@ -122,6 +124,15 @@ async def test_policies_are_dated_and_name_a_kind_that_there_is(conn: Connection
 async def test_every_policy_that_ships_names_something_the_pass_knows(conn: Connection) -> None:
     known = {*retention.HYPERTABLES, *retention.PLAIN, retention.LEDGER, retention.PACKETS}
     assert {one.kind for one in await retention.policies(conn, NOW.date())} == known
+
+
+async def test_the_worker_makes_one_pass_a_night_whatever_its_clock_does(conn: Connection) -> None:
+    nightly = Nightly(3, ZoneInfo("Asia/Shanghai"))
+    assert await worker.retain(conn, nightly, NOW) is not None
+    for minutes in (0, 60, -60, 24 * 60 - 481):
+        assert await worker.retain(conn, nightly, NOW + timedelta(minutes=minutes)) is None, minutes
+    assert await worker.retain(conn, nightly, NOW + timedelta(days=1)) is not None
+    assert await count(conn, "retention_run") == 2
 
 
 def test_only_the_community_edition_compresses() -> None:
