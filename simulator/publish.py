@@ -169,11 +169,16 @@ class _Link:
                     why = ": is the certificate in force?" if self._broker.is_tls else ""
                     raise _HungUpError(f"it hung up{why}")
                 await connecting
-                if self._listening is not None:
-                    self._client.subscribe(self._listening[0], qos=0)
             finally:
                 connecting.cancel()
                 losing.cancel()
+            if (
+                self._listening is not None
+            ):  # its identifier counts among those of messages until it is granted
+                granted = asyncio.Event()
+                self._client.on_subscribe = lambda *_: granted.set()
+                self._client.subscribe(self._listening[0], qos=0)
+                await granted.wait()
 
     def publish(self, message: Outgoing) -> int:
         """Write one message; the packet identifier it got."""

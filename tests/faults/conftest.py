@@ -18,6 +18,7 @@ from odocare.stack.place import find_place
 from odocare.stack.servers import find_mosquitto
 from tests.faults.servers import OwnDatabase
 from tests.faults.table import Experiment, lines
+from tests.faults.telling import TellingBroker
 from tests.ingest.broker import OwnBroker
 from vehicle.errors import StackError
 
@@ -118,6 +119,15 @@ def mosquitto() -> Path:
 def own_broker(mosquitto: Path, tmp_path: Path) -> Iterator[OwnBroker]:
     """Running; it may be killed, and what it has queued does not survive that."""
     broker = OwnBroker(mosquitto, tmp_path)
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def telling_broker(mosquitto: Path, tmp_path: Path) -> Iterator[TellingBroker]:
+    """The same, and its log tells every acknowledgement."""
+    broker = TellingBroker(mosquitto, tmp_path)
     broker.start()
     yield broker
     broker.stop()
