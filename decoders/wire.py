@@ -46,6 +46,8 @@ _LIMITS: Final = {"dtc": MAX_DTC_BYTES, "diag": MAX_DIAG_BYTES}
 
 _SMALL_BODY_BYTES: Final = 1024 * 1024
 """Up to here a body cannot become large; beyond, its numbers are counted before they are read."""
+_MOST_OBJECTS: Final = 2 * MAX_SIGNALS
+"""In JSON: an object per signal, and room for what a later version adds."""
 _ZLIB: Final = 0x78
 _RESENT_JSON: Final = re.compile(rb'("resent"\s*:\s*)true')
 _RESENT_PACKED: Final = b"resent\xc3"
@@ -93,7 +95,7 @@ class CanBody(Head, Generic[Column32, Column8, Octets], omit_defaults=True):
     codebook: Word | None = None
 
 
-class Series(Struct):
+class Series(Struct, gc=False):
     """Samples of one signal, in the catalogue's unit; null and NaN stand for no measurement."""
 
     dt_us: list[Offset]
@@ -248,6 +250,8 @@ def _refuse_many_numbers(kind: str, body: bytes, *, is_json: bool) -> None:
     """Count the numbers of a large body without making them; other kinds are bounded by their structure."""
     if is_json:
         numbers = body.count(b",")
+        if kind == "signals" and (objects := body.count(b"{")) > _MOST_OBJECTS:
+            raise TooLargeError(f"a signals body has at most {_MOST_OBJECTS} objects, got {objects}")
     elif kind == "signals":
         series = _RAW_SIGNALS.decode(body).signals.values()
         numbers = sum(_array_size(bytes(raw)[:5]) for one in series for raw in (one.dt_us, one.value))
