@@ -7,6 +7,7 @@ import zlib
 from binascii import Error as HexError
 from binascii import unhexlify
 from collections.abc import Mapping
+from itertools import chain
 from math import isfinite
 from typing import Any, Final
 
@@ -126,9 +127,10 @@ def _octets(name: str, text: bytes | str) -> bytes:
 
 
 def _signals(envelope: Envelope, series: Mapping[str, wire.Series]) -> SignalsMessage:
-    samples = series.values()
-    sizes = [len(one.value) for one in samples]
-    if [len(one.dt_us) for one in samples] != sizes:
+    dt_us = [one.dt_us for one in series.values()]
+    value = [one.value for one in series.values()]
+    sizes = list(map(len, value))
+    if list(map(len, dt_us)) != sizes:
         raise _uneven(series)
     total = sum(sizes)
     if total > wire.MAX_SAMPLES:
@@ -137,8 +139,8 @@ def _signals(envelope: Envelope, series: Mapping[str, wire.Series]) -> SignalsMe
         envelope,
         paths=list(series),
         sizes=sizes,
-        dt_us=[dt_us for one in samples for dt_us in one.dt_us],
-        value=[value for one in samples for value in one.value],
+        dt_us=list(chain.from_iterable(dt_us)),
+        value=list(chain.from_iterable(value)),
     )
 
 

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Final
 
 from decoders import envelope, wire
-from decoders.message import CanMessage, DiagMessage, DtcMessage, Message
+from decoders.message import CanMessage, DiagMessage, DtcMessage, Message, SignalsMessage
 from ingest import packets, topic
 from ingest.delivery import Delivery, hash_of
 from ingest.packets import PacketMessage
@@ -34,8 +34,6 @@ compressed body may hold a hundred thousand, so neither messages nor bytes bound
 _VALUES_PER_FRAME: Final = 12
 _VALUES_PER_CODE: Final = 10
 _VALUES_PER_PACKET: Final = 60
-_SMALL_BODY_BYTES: Final = 4096
-_BYTES_PER_VALUE: Final = 8
 _ZLIB: Final = 0x78
 
 
@@ -91,18 +89,16 @@ def read(deliveries: Iterable[Delivery]) -> Reading:
 
 def _values_in(arrived: Arrived) -> int:
     """How many values a message may decode to, roughly."""
-    message, body = arrived.message, arrived.delivery.body
+    message = arrived.message
+    if isinstance(message, SignalsMessage):
+        return len(message)
     if isinstance(message, CanMessage):
         return _VALUES_PER_FRAME * len(message)
     if isinstance(message, DtcMessage):
         return _VALUES_PER_CODE * sum(len(ecu.readings) for ecu in message.ecus)
     if isinstance(message, PacketMessage):
         return _VALUES_PER_PACKET
-    if isinstance(message, DiagMessage):
-        return sum(len(one.payload) for one in message.answers)
-    if body[0] == _ZLIB or len(body) > _SMALL_BODY_BYTES:
-        return len(message)
-    return len(body) // _BYTES_PER_VALUE  # counting them would take longer than reading them
+    return sum(len(one.payload) for one in message.answers)
 
 
 def _read_one(delivery: Delivery, address: topic.Address) -> Arrived | Refusal | None:
