@@ -8,14 +8,22 @@ the quick ones run, small (`make test`); with `ODOCARE_FAULTS=all` all run, and 
 import os
 import random
 import time
+import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Final
 
+import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
+from ingest.lexicon import Lexicon
+from ingest.pipeline import Line
+from odocare import wiring
 from odocare.stack.place import find_place
 from odocare.stack.servers import find_mosquitto
+from store.sealed import Seal
 from tests.faults.servers import OwnDatabase
 from tests.faults.table import Experiment, lines
 from tests.faults.telling import TellingBroker
@@ -101,6 +109,28 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(line)
     again = f"make faults SEED={config.stash[SEED]}"
     terminalreporter.write_line(f"I1-I5: docs/faults.md. The same again: {again}")
+
+
+@pytest.fixture
+def other_database_url(server_url: str, template_database: str) -> Iterator[str]:
+    """A second migrated, empty database, to compare with."""
+    name = f"odocare_test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server_url, autocommit=True) as conn:
+        conn.execute(
+            sql.SQL("create database {} template {}").format(
+                sql.Identifier(name), sql.Identifier(template_database)
+            )
+        )
+    yield make_conninfo(server_url, dbname=name)
+    with psycopg.connect(server_url, autocommit=True) as conn:
+        conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def line() -> Line:
+    """What batches are read and sealed with, where an experiment needs no process."""
+    lexicon = Lexicon.of(wiring.catalogue(), wiring.codebooks(), wiring.dtc_table(), wiring.diagnostics())
+    return Line(lexicon, Seal(bytes(range(32))))
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,8 @@ class Traffic:
     draw: random.Random
     vehicles_n: int = 20
     first_vin: int = 1
+    every_us: int = 10 * SECOND_US
+    """Between two messages of a vehicle."""
     sent_n: int = 0
     """Different messages so far, the unreadable ones included."""
     broken_n: int = 0
@@ -37,7 +39,7 @@ class Traffic:
         seq = self._next.get(of, 0)
         self._next[of] = seq + 1
         self.sent_n += 1
-        t0_us = T0_US + seq * 10 * SECOND_US
+        t0_us = T0_US + seq * self.every_us
         sort = self.draw.random()
         if sort < 0.5:
             km = 1000.0 + seq / 8
