@@ -52,6 +52,12 @@ class Metrics:
         self._position = Gauge(
             "odocare_feed_position", "Last position given", ["feed"], registry=self._registry
         )
+        self._gaps = Gauge(
+            "odocare_gaps_open", "Runs of sequence numbers that are missing still", registry=self._registry
+        )
+        self._missing = Gauge(
+            "odocare_gap_messages_missing", "Messages that are missing in them", registry=self._registry
+        )
         self._database = Gauge(
             "odocare_database_up", "Whether the database answered just now", registry=self._registry
         )
@@ -68,6 +74,11 @@ class Metrics:
             self._lag.labels(feed.feed).set(feed.lag_s)
             self._unnumbered.labels(feed.feed).set(feed.waiting)
             self._position.labels(feed.feed).set(feed.position)
+
+    def gaps(self, gaps: int, messages: float) -> None:
+        """Take over what vehicles have lost as far as is known."""
+        self._gaps.set(gaps)
+        self._missing.set(messages)
 
     def text(self) -> bytes:
         """Everything in Prometheus's text format."""

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 from api import metrics, problems
 from api.context import Shared, brief
 from api.problems import Problem
-from store import health
+from store import gap_list, health
 from vehicle.errors import MigrationError
 
 router = APIRouter(tags=["probes"])
@@ -35,10 +35,11 @@ async def ready(shared: Shared) -> dict[str, str]:
 
 @router.get("/metrics", response_class=Response)
 async def measured(shared: Shared) -> Response:
-    """Prometheus metrics: requests, refusals, long polls, and where the feeds stand."""
+    """Prometheus metrics: requests, refusals, long polls, where the feeds stand, what vehicles lost."""
     try:
         async with brief(shared) as conn:
             shared.metrics.feeds(await health.feeds(conn))
+            shared.metrics.gaps(*await gap_list.still_open(conn))
     except psycopg.OperationalError:
         shared.metrics.feeds(None)
     return Response(shared.metrics.text(), media_type=metrics.MEDIA_TYPE)

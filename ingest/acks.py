@@ -13,7 +13,7 @@ import numpy as np
 from ingest import topic
 from ingest.reading import Arrived
 from store import gaps
-from store.gaps import MOST_MISSING, Standing
+from store.gaps import Standing
 from store.pool import Connection
 from store.vehicles import VehicleRef
 from vehicle.vin import Vin
@@ -54,12 +54,9 @@ async def due(conn: Connection, arrived: Iterable[Arrived], fleet: Mapping[Vin, 
 
 def payload(boot: int, standing: Standing, brought: set[int]) -> bytes:
     """What docs/asyncapi.yaml calls Ack. What the batch `brought` is there, whatever the count says."""
-    missing = [number for number in standing.missing if number not in brought]
-    upto = standing.upto
-    if missing:
-        upto = missing[0] - 1
-    elif standing.missing:
-        is_all = len(standing.missing) < MOST_MISSING
-        upto = standing.highest if is_all else standing.missing[-1]
-    body = {"boot": boot, "upto": upto, "missing": missing}
+    if standing.gaps:  # counting is certain but where a counter began again
+        standing = standing.without(brought)
+    body: dict[str, object] = {"boot": boot, "upto": standing.upto, "missing": standing.missing}
+    if standing.gaps:
+        body |= {"gaps": standing.gaps, "seen": standing.seen}
     return json.dumps(body, separators=(",", ":")).encode()

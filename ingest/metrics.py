@@ -48,8 +48,10 @@ class Tally:
     report_runs: int = 0
     resets: int = 0
     """Messages of a T-Box whose counter was reset."""
+    gaps: int = 0
+    """Runs of sequence numbers that were passed over."""
     passed_over: int = 0
-    """Sequence numbers missing below one that came."""
+    """The numbers in them."""
     late: int = 0
     """Numbers that were missing and have come."""
     broker_errors: dict[str, int] = field(default_factory=dict)
@@ -97,6 +99,13 @@ class Metrics:
         self.negative_answers = Counter(
             _NAME + "negative_answers", "Requests that ECUs refused.", ["service", "code"], registry=to
         )
+        self.gaps = Counter(_NAME + "gaps", "Runs of sequence numbers passed over.", registry=to)
+        self.gap_messages = Counter(
+            _NAME + "gap_messages",
+            "Sequence numbers by what happened: passed_over, and of those late.",
+            ["what"],
+            registry=to,
+        )
         self.details = Counter(_NAME + "details", "What was met inside messages.", ["what"], registry=to)
         self.batch_messages = Histogram(
             _NAME + "batch_messages", "Messages per batch.", buckets=_BATCH_SIZES, registry=to
@@ -141,6 +150,9 @@ class Metrics:
         """Count one committed batch."""
         for outcome in ("received", "stored", "doubled", "rejected"):
             self.messages.labels(outcome).inc(getattr(tally, outcome))
+        self.gaps.inc(tally.gaps)
+        for what in ("passed_over", "late"):
+            self.gap_messages.labels(what).inc(getattr(tally, what))
         for reason, n in tally.by_reason.items():
             self.rejects.labels(reason).inc(n)
         for reason, n in tally.lost_conversations.items():
@@ -159,5 +171,5 @@ _DETAILS: Final = (
     "parts_rejected", "broker_refused", "frames", "values", "unknown_frames", "short_frames",
     "no_measurement", "out_of_range", "transport_lost", "answers", "answers_unread", "unknown_dids",
     "identities", "clears", "report_runs", "resets",
-    "passing", "late",
+    "passing",
 )  # fmt: skip

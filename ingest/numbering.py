@@ -92,6 +92,7 @@ async def finish(conn: Connection, batch: Numbering, lives: Sequence[int | None]
         await _begin_again(conn, batch, became, life, was)
     holes, seen_us = _holes(batch, life, was)
     await gaps.open_(conn, holes, seen_us)
+    tally.gaps += len(holes)
     tally.passed_over += holes.count()
     late = _late(batch, became, life, was)
     if len(late):

@@ -1,6 +1,6 @@
 """Sequence numbers that were passed over: opened, closed or split by what comes late, told to who asks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,7 @@ from store.pool import Connection
 from vehicle.day import at_of
 
 MOST_MISSING: Final = 100
-"""Missing numbers that an acknowledgement names at most, the lowest ones."""
+"""Missing numbers, and runs of them, that an acknowledgement names at most, the lowest ones."""
 
 OPEN: Final = """
     insert into gap (vehicle_id, boot, life, first_seq, last_seq, seen_at)
@@ -77,14 +77,37 @@ class Numbers:
 class Standing:
     """What of a boot is stored or refused by now."""
 
-    highest: int
-    missing: tuple[int, ...]
-    """The lowest numbers that are absent below `highest`, at most `MOST_MISSING`."""
+    seen: int
+    """What is told of reaches up to here: to the highest number, where `gaps` are all there are."""
+    gaps: tuple[tuple[int, int], ...]
+    """First and last number of the lowest runs that are absent, at most `MOST_MISSING`."""
 
     @property
     def upto(self) -> int:
         """The number up to which nothing is missing; -1 where 0 is."""
-        return self.missing[0] - 1 if self.missing else self.highest
+        return self.gaps[0][0] - 1 if self.gaps else self.seen
+
+    @property
+    def missing(self) -> list[int]:
+        """The lowest numbers that are absent, at most `MOST_MISSING`."""
+        numbers: list[int] = []
+        for first, last in self.gaps:
+            numbers.extend(range(first, min(last + 1, first + MOST_MISSING - len(numbers))))
+        return numbers
+
+    def without(self, brought: Iterable[int]) -> "Standing":
+        """The same, with some numbers not absent."""
+        gaps = self.gaps
+        for number in brought:
+            pieces = [
+                piece
+                for first, last in gaps
+                for piece in (
+                    ((first, number - 1), (number + 1, last)) if first <= number <= last else ((first, last),)
+                )
+            ]
+            gaps = tuple((first, last) for first, last in pieces if first <= last)
+        return Standing(self.seen, gaps)
 
 
 async def open_(conn: Connection, holes: Numbers, seen_us: NDArray[np.int64]) -> None:
@@ -170,16 +193,15 @@ async def standing(
             {
                 "vehicle_id": arrays.int8s(vehicle_id),
                 "boot": arrays.int8s(boot),
-                "most": MOST_MISSING,
+                "most": MOST_MISSING + 1,
             },
         )
         rows = await cur.fetchall()
     highest: dict[tuple[int, int], int] = {}
-    missing: dict[tuple[int, int], list[int]] = {}
+    gaps: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for vehicle, of_boot, top, first, last in rows:
-        key = (vehicle, of_boot)
-        highest[key] = top
-        numbers = missing.setdefault(key, [])
-        if first is not None:
-            numbers.extend(range(first, min(last + 1, first + MOST_MISSING - len(numbers))))
-    return {key: Standing(top, tuple(missing[key])) for key, top in highest.items()}
+        found = gaps.setdefault((vehicle, of_boot), [])
+        highest[vehicle, of_boot] = top if len(found) < MOST_MISSING else first - 1
+        if first is not None and len(found) < MOST_MISSING:
+            found.append((first, last))
+    return {key: Standing(highest[key], tuple(found)) for key, found in gaps.items()}

@@ -21,6 +21,12 @@ async def test_gaps_are_listed_newest_first_with_totals_and_pages(
     assert len((await client.get("/v1/gaps", params=mine, headers=header)).json()["gaps"]) == 1
 
 
+async def test_what_is_missing_is_measured(client: Client, conn: Connection) -> None:
+    await fill(conn)
+    told = (await client.get("/metrics")).text.splitlines()
+    assert {"odocare_gaps_open 4.0", "odocare_gap_messages_missing 10.0"} <= set(told)
+
+
 async def test_filters_of_the_address_are_checked(client: Client, key: Keys) -> None:
     header = await key(Scope.READ)
     for wrong in ("since=yesterday", "until=2026-01-01T00:00:00", "limit=0", "before=x", "vehicle=1"):

@@ -2,10 +2,13 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from decoders.message import Message
 from ingest import pipeline
@@ -14,6 +17,7 @@ from ingest.delivery import Delivery
 from ingest.pipeline import Line
 from store.gaps import MOST_MISSING, Standing
 from store.pool import Connection
+from tests.decoders import asyncapi
 from tests.ingest.senders import ODOMETER, T0_US, deliver, raw, signals, vin
 
 A, B = vin(1), vin(2)
@@ -44,8 +48,8 @@ async def test_each_boot_that_asks_is_told_once_per_batch_how_it_stands(conn: Co
     batch = [asking(signals(A, seq, {ODOMETER: 5.0})) for seq in (0, 1, 4)]
     batch += [deliver(signals(B, 0, {ODOMETER: 5.0})), asking(signals(A, 1, {ODOMETER: 6.0}, boot=2))]
     assert await said(conn, line, *batch) == [
-        (f"tbox/v1/{A}/down/ack", {"boot": 1, "upto": 1, "missing": [2, 3]}),
-        (f"tbox/v1/{A}/down/ack", {"boot": 2, "upto": -1, "missing": [0]}),
+        (f"tbox/v1/{A}/down/ack", {"boot": 1, "upto": 1, "missing": [2, 3], "gaps": [[2, 3]], "seen": 4}),
+        (f"tbox/v1/{A}/down/ack", {"boot": 2, "upto": -1, "missing": [0], "gaps": [[0, 0]], "seen": 1}),
     ]
 
 
@@ -68,7 +72,7 @@ async def test_what_is_refused_whole_is_acknowledged_for_it_is_kept(conn: Connec
     future = signals(A, 0, {ODOMETER: 5.0}, t0_us=T0_US + 30 * DAY_US)
     words = replace(signals(A, 2, {ODOMETER: 5.0}))
     told = await said(conn, line, asking(future), asking(words))
-    assert [body for _, body in told] == [{"boot": 1, "upto": 0, "missing": [1]}]
+    assert [body for _, body in told] == [{"boot": 1, "upto": 0, "missing": [1], "gaps": [[1, 1]], "seen": 2}]
 
 
 async def test_a_body_that_cannot_be_read_is_not_answered(conn: Connection, line: Line) -> None:
@@ -88,15 +92,41 @@ async def test_nothing_is_said_of_a_batch_that_is_not_committed(conn: Connection
 
 
 def test_what_the_batch_itself_brought_is_there_whatever_the_count_says() -> None:
-    full = Standing(500, tuple(range(MOST_MISSING)))
-    assert json.loads(payload(1, full, {0, 1, 3})) == {
+    standing = Standing(500, ((0, 4), (7, 7)))
+    assert json.loads(payload(1, standing, {0, 1, 3, 9})) == {
         "boot": 1,
         "upto": 1,
-        "missing": [2, *range(4, MOST_MISSING)],
+        "missing": [2, 4, 7],
+        "gaps": [[2, 2], [4, 4], [7, 7]],
+        "seen": 500,
     }
-    assert json.loads(payload(1, full, set(range(MOST_MISSING)))) == {
-        "boot": 1,
-        "upto": MOST_MISSING - 1,
-        "missing": [],
-    }
-    assert json.loads(payload(1, Standing(7, (3,)), {3})) == {"boot": 1, "upto": 7, "missing": []}
+    assert json.loads(payload(1, Standing(7, ((3, 3),)), {3})) == {"boot": 1, "upto": 7, "missing": []}
+
+
+def test_a_long_loss_is_told_as_one_run_so_that_what_lies_above_it_is_confirmed() -> None:
+    told = json.loads(payload(1, Standing(2000, ((7, 8), (12, 1999))), {2000}))
+    assert told["missing"] == [7, 8, *range(12, 12 + MOST_MISSING - 2)]
+    assert (told["upto"], told["gaps"], told["seen"]) == (6, [[7, 8], [12, 1999]], 2000)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    boot=st.integers(0, 2**63 - 1),
+    edges=st.lists(st.integers(0, 2**63 - 2), max_size=80, unique=True).map(sorted),
+    brought=st.sets(st.integers(0, 40), max_size=5),
+)
+def test_every_answer_follows_the_file_and_confirms_nothing_that_is_missing(
+    boot: int, edges: list[int], brought: set[int]
+) -> None:
+    ends = [min(last, following - 2) for last, following in pairwise([*edges, 2**63 - 1])]
+    gaps = tuple((first, last) for first, last in zip(edges, ends, strict=True) if first <= last)
+    standing = Standing(2**63 - 1, gaps)
+    told = json.loads(payload(boot, standing, brought))
+    assert list(asyncapi.violations(told, asyncapi.schema("Ack"))) == []
+    assert asyncapi.schema("Ack")["properties"]["missing"]["maxItems"] == MOST_MISSING
+    for first, last in gaps:
+        for number in {first, last} - brought:
+            assert number > told["upto"]
+            assert any(low <= number <= high for low, high in told["gaps"])
+    for number in brought:
+        assert number <= told["upto"] or number not in told["missing"]

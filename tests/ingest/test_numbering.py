@@ -126,7 +126,7 @@ async def test_a_counter_that_begins_again_is_counted_from_0_again(conn: Connect
     await bring(conn, [entry(seq, body=100 + seq, minute=5) for seq in (0, 1, 4, 6)])
     assert await open_gaps(conn) == [(1, 5, 0, 2, 2), (1, 5, 1, 2, 3), (1, 5, 1, 5, 5)]
     stands = (await standing(conn, *_columns(1, 5)))[1, 5]
-    assert (stands.highest, stands.upto, stands.missing) == (6, 1, (2, 3, 5))
+    assert (stands.seen, stands.upto, stands.missing) == (6, 1, [2, 3, 5])
     await bring(conn, [entry(5, minute=6), entry(7, minute=6)])
     assert await open_gaps(conn) == [(1, 5, 0, 2, 2), (1, 5, 1, 2, 3)]
 
@@ -138,12 +138,16 @@ async def test_two_bodies_under_the_newest_number_are_no_reset(conn: Connection)
     assert (await standing(conn, *_columns(1, 5)))[1, 5].upto == 4
 
 
-async def test_only_the_lowest_missing_numbers_are_named(conn: Connection) -> None:
+async def test_only_the_lowest_missing_numbers_and_gaps_are_named(conn: Connection) -> None:
     await bring(conn, [entry(1), entry(5), entry(100_000)])
     stands = (await standing(conn, *_columns(1, 5)))[1, 5]
-    assert stands.upto == -1
-    assert stands.missing == (0, 2, 3, 4, *range(6, 2 + MOST_MISSING))
+    assert (stands.upto, stands.seen, stands.gaps) == (-1, 100_000, ((0, 0), (2, 4), (6, 99_999)))
+    assert stands.missing == [0, 2, 3, 4, *range(6, 2 + MOST_MISSING)]
     assert len(stands.missing) == MOST_MISSING
+    await bring(conn, [entry(seq, boot=6) for seq in range(0, 4 * MOST_MISSING, 2)])
+    stands = (await standing(conn, *_columns(1, 6)))[1, 6]
+    assert (len(stands.gaps), stands.seen) == (MOST_MISSING, 2 * MOST_MISSING)
+    assert stands.missing == list(range(1, 2 * MOST_MISSING, 2))
 
 
 @settings(
@@ -175,13 +179,12 @@ async def test_in_any_order_and_any_batches_the_same_gaps_stay_open(
         assert await open_gaps(conn) == expected
         assert passed_over - late == sum(last - first + 1 for *_, first, last in expected)
         for vehicle, boot in {key[:2] for key in sent}:
-            missing = tuple(
-                number
-                for of, at, _, first, last in expected
-                if (of, at) == (vehicle, boot)
-                for number in range(first, last + 1)
+            stands = (await standing(conn, *_columns(vehicle, boot)))[vehicle, boot]
+            gaps = tuple(tuple(row[3:]) for row in expected if row[:2] == (vehicle, boot))
+            assert (stands.gaps, stands.seen) == (
+                gaps,
+                max(key[2] for key in sent if key[:2] == (vehicle, boot)),
             )
-            assert (await standing(conn, *_columns(vehicle, boot)))[vehicle, boot].missing == missing
 
 
 def _columns(vehicle: int, boot: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
