@@ -1,5 +1,6 @@
 """Acknowledgements to vehicles: after the commit, to who asks, and never of what is not stored."""
 
+import asyncio
 import json
 from dataclasses import replace
 from itertools import pairwise
@@ -14,11 +15,16 @@ from decoders.message import Message
 from ingest import pipeline
 from ingest.acks import payload
 from ingest.delivery import Delivery
+from ingest.metrics import Metrics
+from ingest.mqtt import Broker
 from ingest.pipeline import Line
+from ingest.run import Options, run
 from store.gaps import MOST_MISSING, Standing
 from store.pool import Connection
 from tests.decoders import asyncapi
+from tests.ingest.broker import DEADLINE_S, OwnBroker, publish
 from tests.ingest.senders import ODOMETER, T0_US, deliver, raw, signals, vin
+from tests.simulator.listener import listening
 
 A, B = vin(1), vin(2)
 DAY_US = 86_400_000_000
@@ -89,6 +95,22 @@ async def test_nothing_is_said_of_a_batch_that_is_not_committed(conn: Connection
     with pytest.raises(psycopg.errors.RaiseException):  # by the commit itself
         await pipeline.store(conn, [asking(signals(A, 0, {ODOMETER: 5.0}))], replace(line, publish=told))
     assert told.messages == []
+
+
+async def test_the_answer_reaches_the_vehicle_through_the_broker(
+    database_url: str, own_broker: OwnBroker, line: Line
+) -> None:
+    options = Options(database_url, Broker.parse(own_broker.url), client_id="acks")
+    stop, ready = asyncio.Event(), asyncio.Event()
+    sent = [(one.topic, one.body) for one in (asking(signals(A, seq, {ODOMETER: 5.0})) for seq in (0, 2))]
+    async with listening(own_broker.url, f"tbox/v1/{A}/down/ack") as vehicle, asyncio.TaskGroup() as tasks:
+        tasks.create_task(run(options, line, Metrics(), stop=stop, on_ready=ready.set))
+        await asyncio.wait_for(ready.wait(), DEADLINE_S)
+        await asyncio.to_thread(publish, own_broker.port, A, sent)
+        await vehicle.until(
+            lambda: json.loads(vehicle.bodies[-1][1])["missing"] == [1] if vehicle.bodies else False
+        )
+        stop.set()
 
 
 def test_what_the_batch_itself_brought_is_there_whatever_the_count_says() -> None:

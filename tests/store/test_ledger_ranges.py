@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import psycopg
+import pytest
+
 from ingest import numbering
 from ingest.metrics import Tally
 from store import ledger_ranges, messages
 from store.messages import MOST_LIVES, REFUSED, LedgerEntry
-from store.pool import Connection
+from store.pool import Connection, connect
 from vehicle.day import at_of, us_of
 
 SENT = datetime(2026, 10, 1, 8, tzinfo=UTC)
@@ -122,3 +125,24 @@ async def test_the_highest_number_of_all_is_never_folded(conn: Connection) -> No
     assert await fold(conn) == 0
     assert await admit(conn, [top]) == [None]
     assert at_of(top.happened_us) == SENT
+
+
+async def test_nothing_is_folded_between_the_question_and_the_entry(
+    conn: Connection, database_url: str
+) -> None:
+    await admit(conn, entries(range(3)))
+    async with connect(database_url) as folding:
+        await folding.execute("set lock_timeout = '50ms'")
+        async with conn.transaction():
+            assert await numbering.begin(conn, entries(range(3)), [], {}) is not None
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                await fold(folding)
+        assert await fold(folding) == 3
+
+
+async def test_a_batch_of_new_numbers_does_not_wait_for_folding(conn: Connection, database_url: str) -> None:
+    await admit(conn, entries(range(3)))
+    async with connect(database_url) as folding, folding.transaction():
+        await folding.execute(ledger_ranges.LOCK, {"key": ledger_ranges.FOLD_LOCK})
+        await conn.execute("set lock_timeout = '1s'")
+        assert await admit(conn, entries([3, 4])) == [0, 0]
