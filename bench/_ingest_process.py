@@ -40,6 +40,7 @@ def main() -> None:
         ingesting.serve(
             ingesting.options(settings, "odocare-ingest"),
             Line(lexicon, line.seal),
+            home=settings.home,
             metrics_port=port,
             on_ready=subscribed,
         )

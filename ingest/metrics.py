@@ -56,6 +56,8 @@ class Tally:
     """Numbers that were missing and have come."""
     broker_errors: dict[str, int] = field(default_factory=dict)
     """Errors that the broker reports of itself, by kind (`ingest.topic.broker_error`)."""
+    newest_us: int = 0
+    """Newest event time among what was stored, microseconds since 1970 UTC; 0: none."""
     passing: int = 0
     """GB/T 32960 heartbeats and time checks: nothing to keep, not in `received`."""
 
@@ -71,6 +73,7 @@ class Tally:
         """Count another batch as well."""
         for name in _COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.newest_us = max(self.newest_us, other.newest_us)
         for name in _BY_WORD:
             mine: dict[str, int] = getattr(self, name)
             for word, n in getattr(other, name).items():
@@ -78,7 +81,7 @@ class Tally:
 
 
 _BY_WORD: Final = ("by_reason", "lost_conversations", "negative_answers", "broker_errors")
-_COUNTS: Final = tuple(name for name in Tally.__dataclass_fields__ if name not in _BY_WORD)
+_COUNTS: Final = tuple(name for name in Tally.__dataclass_fields__ if name not in (*_BY_WORD, "newest_us"))
 
 
 class Metrics:
@@ -113,6 +116,20 @@ class Metrics:
         self.commit_seconds = Histogram(
             _NAME + "commit_seconds", "From taking a batch to its commit.", buckets=_SECONDS, registry=to
         )
+        self.arrival_seconds = Histogram(
+            _NAME + "arrival_to_commit_seconds",
+            "Of the message of each batch that waited longest.",
+            buckets=_SECONDS,
+            registry=to,
+        )
+        self.behind_seconds = Gauge(
+            _NAME + "behind_seconds",
+            "Age, at its commit, of the newest event of the last batch.",
+            registry=to,
+        )
+        self.last_commit = Gauge(
+            _NAME + "last_commit_timestamp_seconds", "When the last batch was committed.", registry=to
+        )
         self.waiting_bytes = Gauge(
             _NAME + "waiting_bytes", "Bodies received and not yet committed.", registry=to
         )
@@ -145,6 +162,13 @@ class Metrics:
         self.terminal_garbage_bytes = Counter(
             name + "garbage_bytes", "Bytes that belonged to no packet.", registry=to
         )
+
+    def committed(self, *, waited_s: float, behind_s: float | None, at: float) -> None:
+        """Note when a batch of the door was committed, and how late; seconds since 1970 UTC."""
+        self.arrival_seconds.observe(waited_s)
+        if behind_s is not None:
+            self.behind_seconds.set(behind_s)
+        self.last_commit.set(at)
 
     def batch(self, tally: Tally, *, took_s: float) -> None:
         """Count one committed batch."""

@@ -165,7 +165,9 @@ async def write(
     frames = admitted.raw_frames(batch, decoded, book_ids)
     await raw_frames.append(conn, frames)
     await raw_packets.append(conn, decoded.packets)
-    await latest.merge(conn, newest.seen(batch, decoded.rows), newest.readings(batch, decoded.rows, lexicon))
+    seen = newest.seen(batch, decoded.rows)
+    tally.newest_us = max(tally.newest_us, int(seen.seen_us.max()))
+    await latest.merge(conn, seen, newest.readings(batch, decoded.rows, lexicon))
     if stored is None:
         heard = await sessions.listen(conn, batch, decoded, lexicon)
         await diagnosing.store(conn, batch, decoded, heard, book_ids, lexicon)

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from ingest import fault_points, topic
+from ingest import fault_points
 from ingest.batcher import Batch, Batcher, Limits
 from ingest.committer import BROKEN, Committer, StoppedError
 from ingest.gbt_gate import Gate
@@ -17,15 +17,10 @@ from ingest.gbt_listener import Listener
 from ingest.metrics import Metrics, Tally
 from ingest.mqtt import Broker, Door
 from ingest.pipeline import Line, Prepared
+from ingest.watch import Health, Watch
 from vehicle.errors import MigrationError
 
 log: Final = structlog.get_logger(__name__)
-
-_TICK_S: Final = 1.0
-_SILENT_S: Final = 300.0
-"""Without a message for so long, the log says so."""
-_AWAY_S: Final = 30.0
-"""Without broker or database for so long, the log says so, again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +43,18 @@ async def run(
     *,
     stop: asyncio.Event,
     on_ready: Callable[[], None] = lambda: None,
+    told: Callable[[Health], None] = lambda _: None,
 ) -> Tally:
     """Receive, store, acknowledge, until `stop` is set; then finish the batch in hand and tell what was done.
 
-    Raises `MigrationError` where the schema is not this version's; nothing is acknowledged then.
+    `told` hears every second how it stands. Raises `MigrationError` where the schema is not this version's;
+    nothing is acknowledged then.
     """
     batcher = Batcher(options.limits)
     door = _door(options, batcher, on_ready)
     line = replace(line, publish=door.publish)
     async with Committer(options.database_url, line, metrics, stop) as committer:
-        watch = _Watch(door, batcher, committer, metrics)
+        watch = Watch(door, batcher, committer, metrics, told)
         batch = broken = None
         try:
             await committer.prepare()
@@ -97,14 +94,14 @@ async def _listening(options: Options, batcher: Batcher, metrics: Metrics) -> As
 
 
 async def _drain(
-    batcher: Batcher, door: Door, committer: Committer, watch: "_Watch", listener: Listener
+    batcher: Batcher, door: Door, committer: Committer, watch: Watch, listener: Listener
 ) -> Batch | None:
     """Store what terminals have sent by now, so that they are answered; the batch in hand if it fails."""
     listener.stop()
     for _ in range(batcher.batches_waiting):
         batch = await batcher.take()
         try:
-            watch.count(await committer.commit(batch.deliveries))
+            watch.count(await committer.commit(batch.deliveries), batch)
         except StoppedError:
             return batch
         batcher.done(batch)
@@ -123,7 +120,7 @@ def _door(options: Options, batcher: Batcher, on_ready: Callable[[], None]) -> D
 
 
 async def _keep_storing(
-    batcher: Batcher, door: Door, committer: Committer, watch: "_Watch", stop: asyncio.Event
+    batcher: Batcher, door: Door, committer: Committer, watch: Watch, stop: asyncio.Event
 ) -> Batch | None:
     """Store batch after batch until told to stop; returns the batch that was in hand and is not stored."""
     coming = asyncio.create_task(_next(batcher, committer, stop))
@@ -133,7 +130,7 @@ async def _keep_storing(
             fault_points.reach("received")
             coming = asyncio.create_task(_next(batcher, committer, stop))  # read while this one is stored
             try:
-                watch.count(await committer.commit(batch.deliveries, prepared))
+                watch.count(await committer.commit(batch.deliveries, prepared), batch)
             except StoppedError:
                 return batch
             fault_points.reach("before_ack")
@@ -164,69 +161,3 @@ async def _next(
     finally:
         taking.cancel()
         stopping.cancel()
-
-
-class _Watch:
-    """Tells log and metrics how it goes; one line a second at most, none while nothing comes."""
-
-    def __init__(self, door: Door, batcher: Batcher, committer: Committer, metrics: Metrics) -> None:
-        self._door = door
-        self._batcher = batcher
-        self._committer = committer
-        self._metrics = metrics
-        self._sessions_lost = 0
-        self._warned_at = 0.0
-        self._tally = Tally()
-        """Of the batches since it was told last."""
-        self.total = Tally()
-
-    def count(self, tally: Tally) -> None:
-        """Add a stored batch."""
-        self._tally.add(tally)
-        self.total.add(tally)
-
-    async def run(self) -> None:
-        """Look every second until cancelled."""
-        while True:
-            await asyncio.sleep(_TICK_S)
-            state = self._door.state
-            self._metrics.connected.set(state.connected)
-            self._metrics.waiting_bytes.set(self._batcher.waiting_bytes)
-            self._metrics.sessions_lost.inc(state.sessions_lost - self._sessions_lost)
-            self._sessions_lost = state.sessions_lost
-            self.tell()
-            self._warn()
-
-    def tell(self) -> None:
-        """One line about what was stored since the last one."""
-        tally, self._tally = self._tally, Tally()
-        if tally.received or tally.broker_refused:
-            log.info(
-                "batches stored",
-                received=tally.received,
-                stored=tally.stored,
-                doubled=tally.doubled,
-                rejected=tally.rejected,
-                frames=tally.frames,
-                values=tally.values,
-                waiting_bytes=self._batcher.waiting_bytes,
-                **({"reasons": tally.by_reason} if tally.by_reason else {}),
-            )
-        told = {kind: n for kind, n in tally.broker_errors.items() if kind != topic.TLS}
-        if told:
-            log.error("the broker reports errors, its log says which", **told)
-
-    def _warn(self) -> None:
-        now = asyncio.get_running_loop().time()
-        state, away = self._door.state, self._committer.away_since
-        if not state.connected and now - state.since > _AWAY_S:
-            self._say(now, _AWAY_S, "no broker", since_s=now - state.since)
-        elif away is not None and now - away > _AWAY_S:
-            self._say(now, _AWAY_S, "no database; nothing is acknowledged", since_s=now - away)
-        elif state.connected and now - max(state.last_message_at, state.since) > _SILENT_S:
-            self._say(now, _SILENT_S, "no message", since_s=now - max(state.last_message_at, state.since))
-
-    def _say(self, now: float, every_s: float, what: str, *, since_s: float) -> None:
-        if now - self._warned_at >= every_s:
-            self._warned_at = now
-            log.warning(what, since_s=round(since_s))

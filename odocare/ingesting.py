@@ -6,6 +6,7 @@ import resource
 import signal
 import ssl
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -21,7 +22,7 @@ from ingest.mqtt import Broker
 from ingest.pipeline import Line
 from ingest.replay import Replayed
 from ingest.run import Options
-from odocare import broker_tls, dtc_meanings, kernels, wiring
+from odocare import broker_tls, dtc_meanings, kernels, process_files, wiring
 from odocare.settings import Settings
 from store import rejects
 from store.pool import Connection
@@ -108,9 +109,17 @@ def arm(fault: str) -> None:
 
 
 async def serve(
-    wanted: Options, by: Line, *, metrics_port: int | None, on_ready: Callable[[], None]
+    wanted: Options,
+    by: Line,
+    *,
+    home: Path,
+    metrics_port: int | None,
+    on_ready: Callable[[], None],
 ) -> Tally:
-    """Ingest until SIGTERM or SIGINT, the batch in hand finished; what was done."""
+    """Ingest until SIGTERM or SIGINT, the batch in hand finished; what was done.
+
+    How it stands is told under `home` every second, for `odocare status`.
+    """
     stop = asyncio.Event()
     gc.freeze()  # codebooks and code tables stay: no collection has to walk through them again
     gc.set_threshold(_GARBAGE)
@@ -123,7 +132,14 @@ async def serve(
     if metrics_port is not None:
         start_http_server(metrics_port, addr="127.0.0.1", registry=metrics.registry)
         log.info("metrics", url=f"http://127.0.0.1:{metrics_port}/metrics")
-    return await ingest_run.run(wanted, by, metrics, stop=stop, on_ready=on_ready)
+    return await ingest_run.run(
+        wanted,
+        by,
+        metrics,
+        stop=stop,
+        on_ready=on_ready,
+        told=partial(process_files.tell, home, wanted.client_id),
+    )
 
 
 async def replay(

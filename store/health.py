@@ -39,6 +39,53 @@ async def feeds(conn: Connection) -> list[FeedHealth]:
         return await cur.fetchall()
 
 
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What is on its way through the store, or did not get through."""
+
+    rejected_24h: int
+    """Messages and parts of messages refused in the last day."""
+    gaps_open: int
+    """Runs of sequence numbers that vehicles have not sent."""
+    messages_missing: int
+    """The numbers in them."""
+    vehicles_waiting: int
+    """Registered ones whose data changed since they were last evaluated."""
+    longest_wait_s: float
+    """Of those; 0 where none waits."""
+    vehicles_held_back: int
+    """Their evaluation failed, and is tried again later."""
+    events_waiting: int
+    """Committed changes of triggers that no feed shows yet."""
+
+
+FLOW: Final = """
+    select (select count(*) from reject where known_at > now() - interval '1 day') as rejected_24h,
+           g.gaps_open, g.messages_missing, w.vehicles_waiting, w.longest_wait_s,
+           (select count(*) from held_back where until > now()) as vehicles_held_back,
+           (select count(*) from trigger_event where position is null) as events_waiting
+    from (
+        select count(*) as gaps_open,
+               least(coalesce(sum(last_seq::numeric - first_seq + 1), 0), 2^62)::bigint as messages_missing
+        from gap where closed_at is null
+    ) g,
+    (
+        select count(*) as vehicles_waiting,
+               coalesce(extract(epoch from now() - min(t.touched_at)), 0)::double precision as longest_wait_s
+        from touched t join vehicle v on v.id = t.vehicle_id where v.registered_at is not null
+    ) w
+"""
+
+
+async def flow(conn: Connection) -> Flow:
+    """How much waits, was refused or is missing. The schema must be this version's."""
+    async with conn.cursor(row_factory=class_row(Flow)) as cur:
+        await cur.execute(FLOW)
+        found = await cur.fetchone()
+    assert found is not None
+    return found
+
+
 ENDS: Final = "select name, epoch, position from feed"
 
 

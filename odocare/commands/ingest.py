@@ -74,6 +74,7 @@ def ingest(
         ingesting.serve(
             ingesting.options(settings, client_id, gbt32960),
             ingesting.line(settings),
+            home=settings.home,
             metrics_port=metrics_port,
             on_ready=ready,
         )

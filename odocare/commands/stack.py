@@ -1,6 +1,7 @@
 """`odocare up`, `down` and `status`: the local PostgreSQL and Mosquitto."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 if TYPE_CHECKING:  # heavy
     from odocare.settings import Settings
     from store.cluster import Overview
+    from store.health import Flow
 
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
@@ -60,10 +62,11 @@ def down(as_json: Json = False) -> None:
 
 
 def status(as_json: Json = False) -> None:
-    """Show the servers, what they use, and what stands in the database."""
+    """Show the servers, ingest, what waits or is missing, and what stands in the database."""
     import asyncio
     from dataclasses import asdict
 
+    from odocare import process_files, status_lines
     from odocare.settings import Settings
     from odocare.stack.state import read_addresses
     from vehicle.errors import OdocareError
@@ -73,14 +76,16 @@ def status(as_json: Json = False) -> None:
     broker = _broker(settings)
     running = read_addresses(settings.home)
     door = None if running is None else running.vehicle_mqtt_url
-    database, problem = None, None
+    ingests = list(process_files.ingests(settings.home))
+    database, flow, problem = None, None, None
     try:
-        database = asyncio.run(_overview(settings))
+        database, flow = asyncio.run(_overview(settings))
     except OdocareError as error:
         problem = str(error)
     if as_json:
+        said: dict[str, Any] = {"servers": servers, "broker": broker, "vehicle_mqtt_url": door}
+        said |= {"ingests": [asdict(one) for one in ingests], "flow": asdict(flow) if flow else None}
         found = asdict(database) if database else None
-        said = {"servers": servers, "broker": broker, "vehicle_mqtt_url": door}
         typer.echo(json.dumps({**said, "database": found, "problem": problem}))
         return
     for server in servers:
@@ -88,7 +93,11 @@ def status(as_json: Json = False) -> None:
     typer.echo(f"broker: {broker}")
     if door is not None:
         typer.echo(f"vehicles with certificates: {door}")
+    for line in status_lines.of_ingests(ingests, now=time.time()):
+        typer.echo(line)
     typer.echo(_database_lines(database) if database else f"database: {problem}")
+    if flow is not None:
+        typer.echo(status_lines.of_flow(flow))
 
 
 def _server_line(server: dict[str, Any]) -> str:
@@ -159,17 +168,25 @@ def _broker(settings: "Settings") -> str:
     return f"{where} does not answer" if code is None else f"{where} refuses {user or 'anonymous'} ({code})"
 
 
-async def _overview(settings: "Settings") -> "Overview":
-    """What stands in the database. Raises `OdocareError` where it does not answer."""
+async def _overview(settings: "Settings") -> tuple["Overview", "Flow | None"]:
+    """What stands in the database, and what waits where its schema is this version's.
+
+    Raises `OdocareError` where it does not answer.
+    """
     from psycopg import OperationalError
 
     from odocare.wiring import database_url
-    from store import cluster
+    from store import cluster, health
     from store.pool import connect
-    from vehicle.errors import StackError
+    from vehicle.errors import MigrationError, StackError
 
     try:
         async with connect(database_url(settings)) as conn:
-            return await cluster.overview(conn)
+            overview = await cluster.overview(conn)
+            try:
+                await health.require_ready(conn)
+            except MigrationError:
+                return overview, None
+            return overview, await health.flow(conn)
     except OperationalError as error:
         raise StackError(f"does not answer ({str(error).splitlines()[0]})") from error
