@@ -11,7 +11,7 @@ from simulator import truth as truth_files
 from store.pool import Connection
 from tests.faults.table import INVARIANTS, Experiment
 
-DEADLINE_S: Final = 120.0
+DEADLINE_S: Final = 60.0
 
 
 async def reconcile(
