@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import stat
 import subprocess
 import time
 from collections.abc import Sequence
@@ -35,7 +36,7 @@ class OwnBroker:
     def __init__(self, program: Path, folder: Path, *, tells: bool = False) -> None:
         folder.chmod(0o777)  # started by root, it becomes another user
         for parent in folder.parents[:2]:
-            parent.chmod(0o755)
+            parent.chmod(stat.S_IMODE(parent.stat().st_mode) | 0o755)  # /tmp itself may be among them
         self.port = free_port()
         self._argv = [str(program), "-c", str(folder / "mosquitto.conf")]
         tells_how = "log_dest topic" if tells else ""
