@@ -29,6 +29,11 @@ PATHS: Final = (
     "Vehicle.X-Odo.FuelRate",
 )
 """What the small messages carry, one value each."""
+NORMAL: Final = (
+    (72.0, 0.0), (0.0, 0.0), (2000.0, 200.0), (90.0, 2.0), (12.0, 1.0),
+    (13.9, 0.1), (60.0, 1.0), (40.0, 5.0), (25.0, 2.0), (6.0, 0.5),
+)  # fmt: skip
+"""Mean and deviation of each; the odometer is worked out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +119,8 @@ def json_messages(part: Part, *, ack: bool = False) -> Iterator[tuple[str, bytes
     The vehicles drive at a steady 72 km/h, so that odometers rise as they should.
     """
     rng = np.random.default_rng(part.boot)
-    values = rng.normal(0, 1, (part.messages, len(PATHS))) * _SPREAD + _MIDDLE
-    values[:, 0] = 72.0
+    middle, spread = np.array(NORMAL).T
+    values = rng.normal(0, 1, (part.messages, len(PATHS))) * spread + middle
     second = np.repeat(np.arange(part.seconds), part.vehicles)
     values[:, 1] = 20.0 * second + part.since_us % (1 << 40) / 50_000 + 1e6
     rows = np.round(values, 1).tolist()
@@ -127,7 +132,3 @@ def json_messages(part: Part, *, ack: bool = False) -> Iterator[tuple[str, bytes
     )
     for (topic, name, seq, t0_us), row in zip(part.heads(), rows, strict=True):
         yield topic + "signals", (text % (name, seq, t0_us, *row)).encode()
-
-
-_MIDDLE: Final = np.array([72.0, 0.0, 2000.0, 90.0, 12.0, 13.9, 60.0, 40.0, 25.0, 6.0])
-_SPREAD: Final = np.array([0.0, 0.0, 200.0, 2.0, 1.0, 0.1, 1.0, 5.0, 2.0, 0.5])

@@ -21,11 +21,9 @@ from vehicle.vin import Vin, parse_vin
 REQUIRED: Final = ("time", "signal", "value")
 VIN: Final = "vin"
 UNIT: Final = "unit"
-_TIME: Final = pl.Datetime("us")
+_TOO_EARLY: Final = "a time before the vehicle was built, or before 2010 where that is not known"
+_TOO_LATE: Final = "a time more than five minutes from now"
 _READ_BYTES: Final = 1 << 22
-
-Key = tuple[str, str, str | None]
-"""VIN, signal, unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +48,12 @@ class LoadFile:
     content: str
     """SHA-256 of the file and of that VIN: the same load again is the same."""
     frames: pl.LazyFrame
-    """VIN, signal and unit as text, time in microseconds, value; nothing is missing but unit and value."""
+    """Signal, and VIN and unit where the file has them: text or enumerations; time in microseconds, value.
+
+    Nothing is missing but unit and value.
+    """
     groups: pl.DataFrame
-    """Of each VIN, signal and unit: rows, the first row, and the first and last moment with their rows."""
+    """Of each VIN, signal and unit, as text: rows, the first row, the first and the last moment."""
 
 
 def open_file(path: Path, vin: Vin | None) -> LoadFile:
@@ -63,7 +64,7 @@ def open_file(path: Path, vin: Vin | None) -> LoadFile:
         gap = _first_gap(frames)
         if gap is not None:
             raise ImportFileError(f"{path}: {gap[1]} is missing in row {gap[0] + 1}")
-        groups = _groups(frames)
+        groups = _groups(frames, vin)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise ImportFileError(f"{path}: {error}") from error
     return LoadFile(path, vin, rows_n, _content(path, vin), frames, groups)
@@ -80,16 +81,15 @@ def problems(
     """All that keeps the file out, by row: vehicles and signals nobody knows, units, times."""
     found: dict[str, list[tuple[int, int | None]]] = {}
     latest_us = us_of(now) + AHEAD_US
-    for vin, signal, unit, n, row, first_us, first_row, last_us, last_row in file.groups.rows():
+    for vin, signal, unit, n, row, first_us, last_us in file.groups.rows():
         for what in (_of_vin(vin, fleet), _of_signal(signal, unit, catalogue)):
             if what is not None:
                 found.setdefault(what, []).append((row, n))
         earliest_us = _built_us(fleet.get(vin))
         if first_us < earliest_us:
-            what = "a time before the vehicle was built, or before 2010 where that is not known"
-            found.setdefault(what, []).append((first_row, None))
+            found.setdefault(_TOO_EARLY, []).append(_where(file, vin, pl.col("time") < earliest_us))
         if last_us > latest_us:
-            found.setdefault("a time more than five minutes from now", []).append((last_row, None))
+            found.setdefault(_TOO_LATE, []).append(_where(file, vin, pl.col("time") > latest_us))
     told = [Problem(min(row for row, _ in rows) + 1, _sum(rows), what) for what, rows in found.items()]
     return sorted(told, key=lambda one: (one.row, one.what))
 
@@ -102,6 +102,14 @@ def conversions(file: LoadFile, catalogue: Catalogue) -> dict[tuple[str, str], t
         if unit is not None and unit != catalogue.of(signal).unit.value:
             found[signal, unit] = conversion(Unit(unit), catalogue.of(signal).unit)
     return found
+
+
+def _where(file: LoadFile, vin: str, is_wrong: pl.Expr) -> tuple[int, int]:
+    """The first row of a vehicle that is wrong, and how many are."""
+    mine = is_wrong if file.vin is not None else is_wrong & (pl.col(VIN).cast(pl.String) == vin)
+    rows = file.frames.with_row_index("row").filter(mine).select(pl.col("row").min(), pl.len().alias("n"))
+    row, n = rows.collect().row(0)
+    return int(row), int(n)
 
 
 def _sum(rows: list[tuple[int, int | None]]) -> int | None:
@@ -157,9 +165,11 @@ def _columns(path: Path, vin: Vin | None) -> pl.LazyFrame:
         if kind is not None and not isinstance(kind, pl.String | pl.Categorical | pl.Enum):
             raise ImportFileError(f"{path}: column {name} is text, got {kind}")
     return scanned.select(
-        pl.lit(vin).alias(VIN) if VIN not in schema else pl.col(VIN).cast(pl.String),
-        pl.col("signal").cast(pl.String),
-        pl.col(UNIT).cast(pl.String) if UNIT in schema else pl.lit(None, pl.String).alias(UNIT),
+        *(
+            pl.col(name) if isinstance(kind, pl.Enum) else pl.col(name).cast(pl.String)
+            for name, kind in texts.items()
+            if kind is not None
+        ),
         pl.col("time").dt.cast_time_unit("us").to_physical(),
         pl.col("value").cast(pl.Float64),
     )
@@ -167,7 +177,7 @@ def _columns(path: Path, vin: Vin | None) -> pl.LazyFrame:
 
 def _first_gap(frames: pl.LazyFrame) -> tuple[int, str] | None:
     """The first row without vehicle, signal or time, and which of them."""
-    names = (VIN, "signal", "time")
+    names = [name for name in (VIN, "signal", "time") if name in frames.collect_schema()]
     counts = frames.select(pl.col(name).null_count() for name in names).collect().row(0)
     for name, n in zip(names, counts, strict=True):
         if n:
@@ -176,21 +186,31 @@ def _first_gap(frames: pl.LazyFrame) -> tuple[int, str] | None:
     return None
 
 
-def _groups(frames: pl.LazyFrame) -> pl.DataFrame:
-    row, moment = pl.col("row").cast(pl.Int64), pl.col("time")
+def _groups(frames: pl.LazyFrame, vin: Vin | None) -> pl.DataFrame:
+    moment, names = (
+        pl.col("time"),
+        [name for name in (VIN, "signal", UNIT) if name in frames.collect_schema()],
+    )
     found = (
         frames.with_row_index("row")
-        .group_by(VIN, "signal", UNIT)
+        .group_by(names)
         .agg(
             pl.len(),
-            row.min().alias("first"),
+            pl.col("row").min().alias("first"),
             moment.min().alias("since"),
-            row.min_by("time").alias("since_row"),
             moment.max().alias("until"),
-            row.max_by("time").alias("until_row"),
         )
+        .collect(engine="streaming")
     )
-    return found.sort("first").collect(engine="streaming")
+    return found.sort("first").select(
+        pl.col(VIN).cast(pl.String) if VIN in names else pl.lit(vin, pl.String).alias(VIN),
+        pl.col("signal").cast(pl.String),
+        pl.col(UNIT).cast(pl.String) if UNIT in names else pl.lit(None, pl.String).alias(UNIT),
+        "len",
+        "first",
+        "since",
+        "until",
+    )
 
 
 def _content(path: Path, vin: Vin | None) -> str:

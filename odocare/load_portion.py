@@ -86,7 +86,6 @@ def numbered(
     file: LoadFile, fleet: Fleet, lexicon: Lexicon, conversions: Mapping[tuple[str, str], tuple[float, float]]
 ) -> pl.LazyFrame:
     """The file's rows with places and numbers for words, values in the catalogue's units."""
-    paths = file.groups["signal"].unique().to_list()
     value, frames = pl.col("value"), file.frames
     if conversions:
         table = pl.LazyFrame(
@@ -94,20 +93,34 @@ def numbered(
             schema={"signal": pl.String, UNIT: pl.String, "factor": pl.Float64, "offset": pl.Float64},
             orient="row",
         )
-        frames = frames.join(table, on=["signal", UNIT], how="left", maintain_order="left")
+        texts = pl.col("signal", UNIT).cast(pl.String)
+        frames = frames.with_columns(texts).join(
+            table, on=["signal", UNIT], how="left", maintain_order="left"
+        )
         converted = value * pl.col("factor") + pl.col("offset")
         value = pl.when(pl.col("factor").is_null()).then(value).otherwise(converted)
     if file.vin is None:
-        place = pl.col(VIN).replace_strict(dict(fleet.places), return_dtype=pl.Int32)
+        place = _coded(frames, VIN, fleet.places, pl.Int32)
     else:
         place = pl.lit(fleet.places[file.vin], pl.Int32)
-    numbers = {path: lexicon.numbers[path] for path in paths}
+    numbers = {path: lexicon.numbers[path] for path in file.groups["signal"].unique()}
     return frames.select(
         place.alias("place"),
-        pl.col("signal").replace_strict(numbers, return_dtype=pl.Int16),
+        _coded(frames, "signal", numbers, pl.Int16),
         "time",
         value.fill_null(float("nan")).alias("value"),
     )
+
+
+def _coded(
+    frames: pl.LazyFrame, name: str, numbers: Mapping[str, int], kind: type[pl.Int16 | pl.Int32]
+) -> pl.Expr:
+    """The number of each word; of an enumeration no word is looked at."""
+    words = frames.collect_schema()[name]
+    if not isinstance(words, pl.Enum):
+        return pl.col(name).replace_strict(dict(numbers), return_dtype=kind)
+    table = pl.Series([numbers.get(word, -1) for word in words.categories], dtype=kind)
+    return pl.lit(table).gather(pl.col(name).to_physical()).alias(name)
 
 
 def portion(table: pl.DataFrame, fleet: Fleet, lexicon: Lexicon, load_id: int, first_seq: int) -> Portion:

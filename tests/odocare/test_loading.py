@@ -158,10 +158,10 @@ async def test_one_wrong_row_keeps_the_file_out_and_is_named(
     done = await load(conn, tmp_path, table)
     told = [(one.row, one.rows_n, one.what.split(":")[0].split(";")[0]) for one in done.problems]
     assert told == [
-        (4, None, "a time before the vehicle was built, or before 2010 where that is not known"),
+        (4, 1, "a time before the vehicle was built, or before 2010 where that is not known"),
         (8, 1, "the catalogue has no signal 'Vehicle.Sped'"),
         (81, 1, "Vehicle.Speed is in 'km/h', there is no conversion from 'V'"),
-        (91, None, "a time more than five minutes from now"),
+        (91, 1, "a time more than five minutes from now"),
         (101, 20, "no vehicle A0DC0000000000009 is registered"),
     ]
     assert await rows(conn, "select count(*) from segment") == [(0,)]
