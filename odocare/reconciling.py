@@ -233,7 +233,8 @@ def gaps_agree(truth: Truth, found: Held, open_gaps: Iterable[tuple[str, int, in
         gaps_n += is_gap
         if (told.key in missing) != is_gap and not is_unreadable:
             wrong.append(told.key)
-    return _finding("I5", f"{gaps_n} numbers missing, as the table of gaps says", wrong)
+    says = "otherwise" if wrong else "as much"
+    return _finding("I5", f"{gaps_n} numbers missing, the table of gaps says {says}", wrong)
 
 
 def metrics_agree(samples: Mapping[str, float], ledger_n: int, refused_n: int) -> Finding:

@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from ingest.batcher import Limits
+from simulator.outgoing import outgoing
 from simulator.publish import Publisher
 from simulator.truth import TruthWriter
 from store.pool import Connection, connect
@@ -44,8 +45,6 @@ def resident_mb(running: Process) -> float:
 
 async def heavy(publisher: Publisher, truth: TruthWriter, traffic: Traffic) -> int:
     """Large messages of a vehicle of its own; returns their bytes."""
-    from simulator.outgoing import outgoing
-
     total = 0
     for seq in range(HEAVY_N):
         values = [1000.0 + seq + n / 1000 for n in range(HEAVY_SAMPLES)]
