@@ -72,6 +72,10 @@ OF_SIGNALS: Final = """
         where (m.vehicle_id, m.boot, m.seq, m.life) = (s.vehicle_id, s.boot, s.seq, s.life)
           and m.kind <> 'signals'
       )
+      and not exists (
+        select from ledger_range r
+        where (r.vehicle_id, r.boot, r.life) = (s.vehicle_id, s.boot, s.life) and r.others @> s.seq
+      )
     order by s.at, s.boot, s.life, s.seq
 """
 EARLIEST: Final = """

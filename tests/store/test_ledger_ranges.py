@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import psycopg
 import pytest
 
 from ingest import numbering
 from ingest.metrics import Tally
-from store import ledger_ranges, messages
-from store.messages import MOST_LIVES, REFUSED, LedgerEntry
+from store import ledger_ranges, messages, segments, stored_rows
+from store.messages import MOST_LIVES, REFUSED, LedgerEntry, MessageKeys
 from store.pool import Connection, connect
+from store.stored_rows import Reach
 from vehicle.day import at_of, us_of
+from vehicle.frame import SignalRows
 
 SENT = datetime(2026, 10, 1, 8, tzinfo=UTC)
 LATER = SENT + timedelta(days=20)
@@ -146,3 +149,18 @@ async def test_a_batch_of_new_numbers_does_not_wait_for_folding(conn: Connection
         await folding.execute(ledger_ranges.LOCK, {"key": ledger_ranges.FOLD_LOCK})
         await conn.execute("set lock_timeout = '1s'")
         assert await admit(conn, entries([3, 4])) == [0, 0]
+
+
+async def test_the_kind_of_a_folded_message_is_remembered_as_far_as_it_matters(conn: Connection) -> None:
+    both = [*entries([0]), *entries([1], kind="diag")]
+    await admit(conn, both)
+    keys = MessageKeys(*np.array([(1, 5, 0, seq) for seq in (0, 1)], dtype=np.int64).T)
+    t_us = np.array([one.happened_us for one in both], dtype=np.int64)
+    rows = SignalRows(np.arange(2, dtype=np.int32), t_us, np.ones(2, np.int16), np.array([7.0, 8.0]))
+    await segments.append(conn, keys, [None, None], rows)
+    reach = Reach(1, us_of(SENT), us_of(LATER))
+    for folded in (0, 2):
+        assert await fold(conn, LATER if folded else SENT) == folded
+        async with conn.transaction():
+            found = [part.value.tolist() async for part in stored_rows.of_signals(conn, reach, signals=[1])]
+        assert found == [[7.0]]
