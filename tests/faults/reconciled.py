@@ -1,6 +1,7 @@
 """The end of an experiment: what was sent is held against what is stored, and the table told."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -26,9 +27,11 @@ async def reconcile(
 
 async def settled(conn: Connection, *, stored: int, refused: int = 0) -> None:
     """Wait until so many messages are stored and so many are kept as refused."""
-    async with asyncio.timeout(DEADLINE_S):
-        while await held(conn) < (stored, refused):  # noqa: ASYNC110  # another process writes it
-            await asyncio.sleep(0.02)
+    until_s, found = time.monotonic() + DEADLINE_S, await held(conn)
+    while found[0] < stored or found[1] < refused:
+        assert time.monotonic() < until_s, f"stored and refused: {found}, expected {(stored, refused)}"
+        await asyncio.sleep(0.02)
+        found = await held(conn)
 
 
 async def held(conn: Connection) -> tuple[int, int]:

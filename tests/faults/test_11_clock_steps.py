@@ -37,7 +37,7 @@ class Clock:
 async def test_every_night_has_one_pass_and_no_cursor_goes_astray(
     experiment: Experiment, conn: Connection, database_url: str
 ) -> None:
-    days = 6 if experiment.is_whole else 2
+    days = 6 if experiment.is_whole else 1
     clock, steps, passes = Clock(), 0, []
     consumer = Consumer()
     async with evaluating(conn, database_url) as (garage, pool, by):
