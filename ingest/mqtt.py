@@ -97,7 +97,7 @@ class Door:
         self._greeting = Greeting(
             client_id,
             keep_alive_s=keep_alive_s,
-            receive_maximum=receive_maximum,
+            receive_maximum=min(receive_maximum, mqtt_packets.HIGHEST_RECEIVE_MAXIMUM),
             session_expiry_s=SESSION_EXPIRY_S,
             username=broker.username,
             password=broker.password,

@@ -15,6 +15,8 @@ from vehicle.errors import OdocareError
 
 LONGEST_BYTES: Final = 1 << 20
 """Of a packet; we tell the broker. The wire contract allows 256 kB."""
+HIGHEST_RECEIVE_MAXIMUM: Final = 65_535
+"""As many packet identifiers as there are."""
 _LONGEST_STANDARD_BYTES: Final = 268_435_455
 
 

@@ -212,6 +212,34 @@ async def test_acknowledgements_of_what_settled_last_leave_before_the_door_close
         assert bodies(await again.take()) == [10]
 
 
+def slow_broker(listener: socket.socket, heard: list[bytes]) -> None:
+    """Give one client ten messages, read a packet at a time and write in between, as Mosquitto does."""
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(1000)  # CONNECT
+        connection.sendall(bytes.fromhex("2003000000"))
+        connection.recv(1000)  # SUBSCRIBE
+        publish = bytes.fromhex("320c 0003 612f62 0001 00 30303030")
+        messages = b"".join(publish[:7] + bytes([0, number]) + publish[9:] for number in range(1, 11))
+        connection.sendall(bytes.fromhex("9005 0001 00 01 01") + messages)
+        while not heard or heard[-1][:1] != b"\xe0":
+            heard.append(connection.recv(2, socket.MSG_WAITALL))
+            if heard[-1] == b"\x40\x02":
+                heard[-1] += connection.recv(2, socket.MSG_WAITALL)
+            connection.sendall(bytes.fromhex("d000"))
+
+
+async def test_the_door_waits_until_a_slow_broker_has_read_its_acknowledgements() -> None:
+    batcher = Batcher(FEW)
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        reading = asyncio.create_task(asyncio.to_thread(slow_broker, listener, heard))
+        async with open_door(f"mqtt://127.0.0.1:{listener.getsockname()[1]}", batcher):
+            batcher.done(await asyncio.wait_for(batcher.take(), 30))
+        await reading
+    assert heard == [*(b"\x40\x02\x00" + bytes([number]) for number in range(1, 11)), b"\xe0\x00"]
+
+
 async def test_what_the_door_publishes_arrives_and_leaves_before_the_door_closes(
     own_broker: OwnBroker,
 ) -> None:
