@@ -1,7 +1,8 @@
 """All five invariants of one truth, in order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from decoders.codebook import Codebooks
 from odocare import reconciling, wiring
 from odocare.feed_consumer import feed_is_whole
 from odocare.reconciling import Finding
@@ -12,14 +13,24 @@ from vehicle.errors import MigrationError
 
 
 async def findings(
-    conn: Connection, truth: Truth, metrics: Sequence[Mapping[str, float]] = ()
+    conn: Connection,
+    truth: Truth,
+    metrics: Sequence[Mapping[str, float]] = (),
+    *,
+    codebooks: Codebooks | None = None,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> list[Finding]:
-    """What became of each invariant; I5 has a line for the gaps and one for each process's metrics."""
+    """What became of each invariant; I5 has a line for the gaps and one for each process's metrics.
+
+    `codebooks` are those that ship, unless given; `progress` is told how many messages were decoded again.
+    """
     found = await reconciling.held(conn, truth)
     sums = None
     left_out = 0
     if truth.has_bodies:
-        sums, left_out = await reconciling.compare(conn, truth, found, wiring.catalogue(), wiring.codebooks())
+        sums, left_out = await reconciling.compare(
+            conn, truth, found, wiring.catalogue(), codebooks or wiring.codebooks(), progress
+        )
     equal = (
         Finding("I3", "-", "the truth has no bodies: send with --bodies")
         if sums is None

@@ -1,7 +1,7 @@
 """Compares what was sent with what is stored: the five invariants that ingest promises."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -152,7 +152,12 @@ class Compared:
 
 
 async def compare(
-    conn: Connection, truth: Truth, found: Held, catalogue: Catalogue, codebooks: Codebooks
+    conn: Connection,
+    truth: Truth,
+    found: Held,
+    catalogue: Catalogue,
+    codebooks: Codebooks,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> tuple[dict[Key, Compared], int]:
     """Decode every stored message of the truth anew; also how many could not be compared."""
     decoder = Decoder(catalogue, codebooks)
@@ -171,6 +176,7 @@ async def compare(
             known = [lives.get(one.life, NOTHING) for one in found.lives[key]]
             if None not in sums and n:
                 compared[key] = Compared(tuple(one for one in sums if one is not None), tuple(known))
+        progress(len(mine))
     return compared, decoder.left_out
 
 

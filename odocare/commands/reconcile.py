@@ -54,13 +54,15 @@ def reconcile(
 
 
 async def _findings(told: "Truth", metrics: list[dict[str, float]]) -> "list[Finding]":
-    from odocare import reconcile_run
+    from odocare import progress, reconcile_run, wiring
     from odocare.settings import Settings
-    from odocare.wiring import database_url
     from store.pool import connect
 
-    async with connect(database_url(Settings())) as conn:
-        return await reconcile_run.findings(conn, told, metrics)
+    settings = Settings()
+    codebooks = wiring.codebooks(folder=settings.codebooks)
+    with progress.bar("decoding again", len(told.messages)) as advance:
+        async with connect(wiring.database_url(settings)) as conn:
+            return await reconcile_run.findings(conn, told, metrics, codebooks=codebooks, progress=advance)
 
 
 def _samples(where: str) -> dict[str, float]:

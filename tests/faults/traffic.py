@@ -1,8 +1,6 @@
 """Vehicles under way: an endless stream of messages of every sort, told to a truth file as they are sent."""
 
-import itertools
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -52,10 +50,6 @@ class Traffic:
             ]
             return can(of, seq, frames, t0_us=t0_us, boot=BOOT)
         return codes(of, seq, *self.draw.sample(CODES, self.draw.randrange(3)), t0_us=t0_us, boot=BOOT)
-
-    def stream(self) -> Iterator[Message]:
-        """Without end."""
-        return (self.message() for _ in itertools.count())
 
     async def send(self, publisher: Publisher, truth: TruthWriter, n: int) -> None:
         """Send so many messages; now and then one that nobody can read, and one again as `resent`."""
