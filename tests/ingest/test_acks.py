@@ -81,6 +81,22 @@ async def test_what_is_refused_whole_is_acknowledged_for_it_is_kept(conn: Connec
     assert [body for _, body in told] == [{"boot": 1, "upto": 0, "missing": [1], "gaps": [[1, 1]], "seen": 2}]
 
 
+async def test_what_this_version_stumbles_over_is_acknowledged_for_it_is_set_aside(
+    conn: Connection, line: Line
+) -> None:
+    told = Said()
+    answering = replace(line, publish=told)
+    stranger = asking(signals(B, 0, {ODOMETER: 5.0}))
+    for delivery in (deliver(signals(A, 0, {ODOMETER: 5.0})), asking(signals(A, 1, {ODOMETER: 5.0}))):
+        await pipeline.store(conn, [delivery], line)
+    for delivery in (asking(signals(A, 3, {ODOMETER: 5.0})), stranger, raw(A, "can", b"\xc1")):
+        tally = await pipeline.park(conn, delivery, KeyError("x"), answering)
+        assert tally.by_reason == {"unexpected": 1}
+    assert [body for _, body in told.messages] == [
+        {"boot": 1, "upto": 1, "missing": [2], "gaps": [[2, 2]], "seen": 3}
+    ]
+
+
 async def test_a_body_that_cannot_be_read_is_not_answered(conn: Connection, line: Line) -> None:
     assert await said(conn, line, raw(A, "signals", b"\xc1")) == []
 
