@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import psycopg
 import structlog
 
-from ingest import pipeline
+from ingest import parking, pipeline
 from ingest.delivery import Delivery
 from ingest.metrics import Metrics, Tally
 from ingest.pipeline import Line, Prepared
@@ -127,7 +127,7 @@ class Committer:
         error = error.cause if isinstance(error, _StuckError) else error
         at = traceback.extract_tb(error.__traceback__)[-1]
         log.error("message set aside", error=type(error).__name__, where=f"{at.name}, line {at.lineno}")
-        tally = await self._until_done(lambda conn: pipeline.park(conn, deliveries[0], error, self._line))
+        tally = await self._until_done(lambda conn: parking.park(conn, deliveries[0], error, self._line))
         self._metrics.batch(tally, took_s=0.0)
         return tally
 

@@ -19,7 +19,6 @@ from ingest import (
     numbering,
     reading,
     sessions,
-    topic,
 )
 from ingest.admitted import Admitted, Decoded
 from ingest.delivery import Delivery, hash_of
@@ -109,7 +108,7 @@ async def store(
     fault_points.reach("after_commit")
     for ack in told:
         line.publish(ack.topic, ack.payload)
-    _tell(deliveries[: read.taken], refusals)
+    tell(deliveries[: read.taken], refusals)
     return tally, read.taken
 
 
@@ -195,7 +194,7 @@ async def write(
     return decoded
 
 
-def _tell(deliveries: Iterable[Delivery], refusals: Iterable[Refusal]) -> None:
+def tell(deliveries: Iterable[Delivery], refusals: Iterable[Refusal]) -> None:
     """Let the doors that ask know what became of messages that are committed."""
     reasons = {id(one.delivery): one.reason for one in refusals if one.whole}
     for delivery in deliveries:
@@ -304,37 +303,3 @@ def oversize_packet(delivery: Delivery, vehicle_id: int | None) -> Refused:
         topic="",
         body=None,
     )
-
-
-async def park(conn: Connection, delivery: Delivery, error: Exception, line: Line) -> Tally:
-    """Keep a message that this version stumbles over and may later replay, so that it harms no other.
-
-    Where its envelope can be read and its vehicle is known, its number counts and is acknowledged: who gets
-    no answer sends it again.
-    """
-    detail = f"it could not be stored: {type(error).__name__}"
-    tally = Tally(received=1)
-    refusal = Refusal(delivery, topic.kind_of(delivery.topic), "unexpected", detail)
-    arrived = await asyncio.to_thread(_readable, delivery)
-    fleet, told = {}, []
-    if arrived is not None:
-        envelope = arrived.message.envelope
-        refusal = replace(refusal, vin=arrived.vin, boot=envelope.boot, seq=envelope.seq)
-    async with conn.transaction():
-        if arrived is not None and (fleet := await vehicles.known(conn, {arrived.vin})):
-            numbers = await numbering.begin(conn, [], [refusal], fleet)
-            if numbers:
-                await numbering.finish(conn, numbers, [], tally)
-            told = await acks.due(conn, [arrived], fleet)
-        await reject(conn, [refusal], fleet, line.seal, tally)
-    for ack in told:
-        line.publish(ack.topic, ack.payload)
-    _tell([delivery], [refusal])
-    return tally
-
-
-def _readable(delivery: Delivery) -> Arrived | None:
-    try:
-        return next(iter(reading.read([delivery]).arrived), None)
-    except Exception:  # noqa: BLE001  # whatever it is that this version stumbles over
-        return None

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decoders.message import Message
-from ingest import pipeline
+from ingest import parking, pipeline
 from ingest.acks import payload
 from ingest.delivery import Delivery
 from ingest.metrics import Metrics
@@ -90,7 +90,7 @@ async def test_what_this_version_stumbles_over_is_acknowledged_for_it_is_set_asi
     for delivery in (deliver(signals(A, 0, {ODOMETER: 5.0})), asking(signals(A, 1, {ODOMETER: 5.0}))):
         await pipeline.store(conn, [delivery], line)
     for delivery in (asking(signals(A, 3, {ODOMETER: 5.0})), stranger, raw(A, "can", b"\xc1")):
-        tally = await pipeline.park(conn, delivery, KeyError("x"), answering)
+        tally = await parking.park(conn, delivery, KeyError("x"), answering)
         assert tally.by_reason == {"unexpected": 1}
     assert [body for _, body in told.messages] == [
         {"boot": 1, "upto": 1, "missing": [2], "gaps": [[2, 2]], "seen": 3}
