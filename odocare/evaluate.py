@@ -30,7 +30,7 @@ from store import (
     trigger_changes,
 )
 from store.evaluations import Claim
-from store.pool import Connection, Pool
+from store.pool import Connection, Pool, is_unwritable
 from store.trigger_changes import Change
 from vehicle.errors import ConflictError
 from vehicle.trigger import EventKind
@@ -266,8 +266,10 @@ class _Run:
 
 
 def _is_outage(error: Exception) -> bool:
-    """Whether the database is away: then no vehicle is to blame."""
+    """Whether the database is away or full: then no vehicle is to blame."""
     concurrent = psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected
+    if is_unwritable(error):
+        return True
     return isinstance(error, psycopg.OperationalError) and not isinstance(error, concurrent)
 
 

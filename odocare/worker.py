@@ -17,7 +17,7 @@ from odocare import retaining
 from odocare.evaluate import Clock, Stop, Tally, evaluate_all, evaluate_touched, remember_rules, utc_now
 from odocare.judgement import Judge
 from store import evaluations, feed, retention, touched
-from store.pool import Connection, Pool, connect
+from store.pool import Connection, Pool, connect, is_unwritable
 from store.retention import Amount
 
 log = structlog.get_logger()
@@ -80,7 +80,9 @@ async def _lasting(loop: Callable[[], Awaitable[None]], stop: asyncio.Event) -> 
         began_s = time.monotonic()
         try:
             await loop()
-        except (psycopg.OperationalError, PoolTimeout) as error:
+        except (psycopg.Error, PoolTimeout) as error:
+            if not isinstance(error, psycopg.OperationalError | PoolTimeout) and not is_unwritable(error):
+                raise
             if time.monotonic() - began_s > _OUTAGE_MOST_S:
                 pause_s = _OUTAGE_LEAST_S
             log.warning("database away", error=type(error).__name__, pause_s=pause_s)

@@ -11,6 +11,7 @@ from typing import Final
 
 import httpx
 import numpy as np
+import psycopg
 import pytest
 
 from odocare import children
@@ -21,16 +22,18 @@ from simulator.publish import Publisher
 from simulator.truth import TruthWriter
 from store import consumers
 from store.consumers import Scope
-from store.pool import Connection, connect
+from store.pool import Connection, connect, is_unwritable
+from tests.faults.corridor import rows
 from tests.faults.disk import children as forked
 from tests.faults.disk import limit_files
 from tests.faults.reconciled import held, reconcile, settled
 from tests.faults.servers import OwnDatabase
 from tests.faults.table import Experiment
 from tests.faults.traffic import Traffic
-from tests.ingest.broker import OwnBroker
+from tests.ingest.broker import DEADLINE_S, OwnBroker, until
 from tests.ingest.process import Process, ingesting
 from tests.ingest.senders import can, vin
+from tests.odocare.garage import Garage
 
 LOG_SEGMENT_BYTES: Final = 16 << 20
 """So large are the files of PostgreSQL's own log: a lower limit would take the server down."""
@@ -132,3 +135,58 @@ async def test_ingest_pauses_reading_goes_on_and_all_is_stored_once_there_is_roo
         await reconcile(experiment, conn, tmp_path / "truth", [await asyncio.to_thread(running.metrics)])
     waiting = filling.sent_n + traffic.sent_n - sum(before)
     experiment.note(f"{waiting} messages waited, the feed was read all the while; resumes by itself")
+
+
+TOUCH: Final = """
+    insert into touched (vehicle_id, from_day) values (%s, '2026-01-01')
+    on conflict (vehicle_id) do update set touched_at = clock_timestamp()
+"""
+BALLAST: Final = """
+    insert into evaluation (as_of, scope, finished_at)
+    select '2020-01-01'::timestamptz + n * interval '1 s', 'touched', '2020-01-01'
+    from generate_series(1, %s) n
+"""
+
+
+async def fill_evaluations(conn: Connection) -> None:
+    """Until the file of their table cannot grow any more; `conn` is limited already."""
+
+    async def insert(rows_n: int) -> None:
+        while True:
+            await conn.execute(BALLAST, (rows_n,))
+
+    for rows_n in (20_000, 1):
+        with pytest.raises(psycopg.Error) as full:
+            await insert(rows_n)
+        assert is_unwritable(full.value), full.value
+
+
+@pytest.mark.experiment(5, "PostgreSQL's disk is full for the evaluation", quick=False)
+async def test_no_vehicle_is_blamed_for_a_full_disk_and_it_is_evaluated_afterwards(
+    experiment: Experiment, own_server: OwnDatabase, tmp_path: Path
+) -> None:
+    environment = {"ODOCARE_DATABASE_URL": own_server.url, "ODOCARE_HOME": str(tmp_path / "home")}
+    log, ready = tmp_path / "worker.log", tmp_path / "working"
+    async with AsyncExitStack() as stack:
+        conn = await stack.enter_async_context(connect(own_server.url))
+        garage = Garage(conn)
+        await garage.plan()
+        vehicle = await garage.vehicle(5)
+        await garage.drive(vehicle, "2026-01-01", 60)
+        arguments = ("--nightly-hour", "-1", "--ready-file", str(ready))
+        child = stack.enter_context(children.running("worker", arguments, log=log, env=environment))
+        await asyncio.to_thread(children.wait_ready, child, ready)
+        await until(lambda: "evaluated" in log.read_text(), "the first evaluation")
+        with full_disk(own_server):
+            async with connect(own_server.url) as limited:
+                await fill_evaluations(limited)
+            await conn.execute(TOUCH, (vehicle,))
+            await conn.execute("notify touched")
+            await until(lambda: "database away" in log.read_text(), "the worker to notice")
+            child.require_alive()
+            assert await rows(conn, "select count(*) from held_back") == [(0,)]
+        async with asyncio.timeout(DEADLINE_S):
+            while await (await conn.execute("select from touched")).fetchone():  # noqa: ASYNC110  # a process
+                await asyncio.sleep(0.05)
+        child.require_alive()
+    experiment.note("the worker waits, blames no vehicle, and evaluates once there is room")
