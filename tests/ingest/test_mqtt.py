@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -222,6 +223,10 @@ def slow_broker(listener: socket.socket, heard: list[bytes]) -> None:
         publish = bytes.fromhex("320c 0003 612f62 0001 00 30303030")
         messages = b"".join(publish[:7] + bytes([0, number]) + publish[9:] for number in range(1, 11))
         connection.sendall(bytes.fromhex("9005 0001 00 01 01") + messages)
+        for _ in range(3000):  # until it has said all it has to say
+            if connection.recv(1000, socket.MSG_PEEK).endswith(b"\xe0\x00"):
+                break
+            time.sleep(0.01)
         while not heard or heard[-1][:1] != b"\xe0":
             heard.append(connection.recv(2, socket.MSG_WAITALL))
             if heard[-1] == b"\x40\x02":
