@@ -50,7 +50,9 @@ class Copier:
     def __init__(self, conn: psycopg.Connection[Any]) -> None:
         self._conn = conn
         self._tables = [row[0] for row in conn.execute(WRITTEN, {"tables": list(TABLES)}).fetchall()]
-        conn.execute(sql.SQL("create schema {}").format(sql.Identifier(PEERS)))
+        conn.execute(
+            sql.SQL("drop schema if exists {0} cascade; create schema {0}").format(sql.Identifier(PEERS))
+        )
         ranges = {row[0]: row[1:] for row in conn.execute(HYPERTABLES).fetchall()}
         for table in self._tables:
             names = {"peer": sql.Identifier(PEERS, table), "table": sql.Identifier(table)}

@@ -15,12 +15,14 @@ from functools import partial
 from importlib.util import find_spec
 from typing import Final
 
-from bench import _backlog, _discard, _fleet, _makers_folder, _stop, _tutorial
+from bench import _backlog, _bulk, _discard, _fleet, _makers_folder, _reads, _stop, _tutorial
 from bench._backlog import CaughtUp
+from bench._bulk import Bulk
 from bench._copying import copying
 from bench._counting import Counting, counting
 from bench._ingesting import ingesting
 from bench._publishing import publishing
+from bench._reads import Reads
 from bench._report import Check, Report
 from bench._servers import Servers, servers
 from bench._throughput import Bench, Kind, Speeds, received
@@ -63,12 +65,14 @@ class Found:
     stop_s: list[float]
     caught_up: CaughtUp
     peak_mb: float
+    bulk: Bulk
+    reads: Reads
 
 
 def run(settings: Settings, *, size: Size = Size()) -> Report:  # frozen
     """Everything; raises `StackError` where servers are missing or nothing gets done."""
     with (
-        bar("ingest", 2 * (size.rounds + 1) + 4) as advance,
+        bar("ingest", 3 * (size.rounds + 1) + 4) as advance,
         servers(settings, vehicles=VEHICLES, brokers=2) as at,
     ):
         found = _measured(at, size, partial(advance, 1))
@@ -97,7 +101,10 @@ def _measured(at: Servers, size: Size, step: Callable[[], None]) -> Found:
     caught_up = _backlog.run(at, codebooks, seconds=size.backlog_s)
     step()
     peak_mb = max(peak_mb, caught_up.peak_mb)
-    return Found(found_can, found_small, found_noise, found_asking, stop_s, caught_up, peak_mb)
+    bulk = _loaded(at, size.rounds, step)
+    reads = _reads.run(at.database_url)
+    step()
+    return Found(found_can, found_small, found_noise, found_asking, stop_s, caught_up, peak_mb, bulk, reads)
 
 
 def _can(bench: Bench, kind: Kind, rounds: int, step: Callable[[], None]) -> Speeds:
@@ -126,6 +133,16 @@ def _small(bench: Bench, at: Servers, kind: Kind, rounds: int, step: Callable[[]
             if tutorial is not None:
                 some = packets.first(TUTORIAL_MESSAGES)
                 to.tutorial.append(received(stored_at, some, tutorial, ahead=kind.ahead))
+            step()
+    return found
+
+
+def _loaded(at: Servers, rounds: int, step: Callable[[], None]) -> Bulk:
+    found = Bulk()
+    with copying(at.database_url) as copier:
+        for number in range(rounds + 1):
+            to = Bulk() if number == 0 else found
+            _bulk.round_of(at.database_url, copier, at.home, number, to)
             step()
     return found
 
@@ -169,6 +186,10 @@ def _judge(found: Found, report: Report) -> None:
         _less("stop code to feed, 99 of 100", round(p99, 2), "s", 2),
         Check("backlog, against live", round(times, 1), "x", 3),
         _less("resident memory of ingest, most", round(found.peak_mb), "MB", 500),
+        Check("load of history, against COPY", round(ratio(found.bulk.load, found.bulk.copy), 2), "x", 0.7),
+        _less(f"latest state of {_reads.FLEET:,} vehicles", round(found.reads.fleet_s, 3), "s", 0.3),
+        _less("two years of a vehicle's days", round(found.reads.days_ms, 2), "ms", 5),
+        _less("a day of a vehicle's signal", round(found.reads.signal_ms, 1), "ms", 30),
     ]
     for name, speeds in (("50-frame", can), ("small", small)):
         report.figures |= {
@@ -188,6 +209,8 @@ def _judge(found: Found, report: Report) -> None:
         "stop code to feed, longest, s": round(max(found.stop_s), 2),
         "backlog, messages": found.caught_up.waited,
         "backlog, messages/s": round(found.caught_up.per_s),
+        "load of history, values/s": round(statistics.median(found.bulk.load)),
+        "load of history, values/s by COPY": round(statistics.median(found.bulk.copy)),
     }
     if small.tutorial:
         report.figures["small messages/s by the tutorial's service"] = round(
