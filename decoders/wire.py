@@ -169,6 +169,8 @@ _PLAIN: Final[dict[str, "msgspec.json.Decoder[Body]"]] = {
     "dtc": msgspec.json.Decoder(DtcsBody),
     "diag": msgspec.json.Decoder(PlainDiag),
 }
+_PACKED_HEAD: Final = msgspec.msgpack.Decoder(Head)
+_PLAIN_HEAD: Final = msgspec.json.Decoder(Head)
 KINDS: Final = frozenset(_PACKED)
 
 
@@ -195,6 +197,16 @@ def parse(kind: str, received: bytes) -> Body:
         raise _invalid(body, str(error), is_json=is_json) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise broken(f"a {kind} body that cannot be read: {_phrase(error)}") from error
+
+
+def head(received: bytes) -> Head | None:
+    """The envelope of a body, whatever the rest of it is worth; None where it cannot be read itself."""
+    try:
+        body = _inflate(received)
+        is_json = body[:1] and body[0] in _JSON_FIRST
+        return _PLAIN_HEAD.decode(body) if is_json else _PACKED_HEAD.decode(body)
+    except (DecodeError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def first_sent(received: bytes) -> bytes:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ingest import topic
 from ingest.reading import Arrived
+from ingest.refusal import Refusal
 from store import gaps
 from store.gaps import Standing
 from store.pool import Connection
@@ -34,14 +35,23 @@ class Ack:
     payload: bytes
 
 
-async def due(conn: Connection, arrived: Iterable[Arrived], fleet: Mapping[Vin, VehicleRef]) -> list[Ack]:
-    """The answers to a batch, one for each boot of which a message asks; in the batch's transaction."""
+async def due(
+    conn: Connection, arrived: Iterable[Arrived], refusals: Iterable[Refusal], fleet: Mapping[Vin, VehicleRef]
+) -> list[Ack]:
+    """The answers to a batch, one for each boot of which a message asks; in the batch's transaction.
+
+    `refusals` are of messages that have not arrived although their envelopes can be read.
+    """
     asking: dict[tuple[int, int], tuple[Vin, set[int]]] = {}
     for one in arrived:
         envelope = one.message.envelope
         if envelope.ack:
             key = (fleet[one.vin].id, envelope.boot)
             asking.setdefault(key, (one.vin, set()))[1].add(envelope.seq)
+    for refused in refusals:
+        vin, boot, seq = refused.vin, refused.boot, refused.seq
+        if refused.asks and boot is not None and seq is not None and vin is not None and vin in fleet:
+            asking.setdefault((fleet[vin].id, boot), (vin, set()))[1].add(seq)
     if not asking:
         return []
     vehicle_id, boot = np.array(sorted(asking), dtype=np.int64).T

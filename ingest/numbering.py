@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ingest.metrics import Tally
 from ingest.refusal import Refusal
-from store import boots, gaps, ledger_ranges, vehicles
+from store import boots, gaps, ledger_ranges
 from store.boots import NEW, Boots
 from store.gaps import Numbers
 from store.messages import REFUSED, LedgerEntry
@@ -58,7 +58,7 @@ async def begin(
         for place, one in enumerate(entries)
         if one.boot >= 0
     ]
-    rows += await _refused(conn, refusals, fleet)
+    rows += _refused(refusals, fleet)
     if not rows:
         return None
     columns = np.array(rows, dtype=np.int64).T
@@ -99,27 +99,20 @@ async def finish(conn: Connection, batch: Numbering, lives: Sequence[int | None]
         tally.late += await gaps.fill(conn, late, known_us=int(batch.known_us.max()))
 
 
-async def _refused(
-    conn: Connection, refusals: Sequence[Refusal], fleet: Mapping[Vin, VehicleRef]
-) -> list[_Row]:
+def _refused(refusals: Sequence[Refusal], fleet: Mapping[Vin, VehicleRef]) -> list[_Row]:
     """The numbers of messages that are refused whole, of vehicles that are known."""
-    readable = [
-        (one.vin, one.boot, one.seq, one.delivery.known_us)
-        for one in refusals
-        if one.whole
-        and one.vin is not None
-        and one.boot is not None
-        and one.seq is not None
-        and one.boot >= 0
-    ]
-    strangers = {vin for vin, *_ in readable} - fleet.keys()
-    beside = await vehicles.known(conn, strangers) if strangers else {}
-    found = []
-    for vin, boot, seq, known_us in readable:
-        vehicle = fleet.get(vin) or beside.get(vin)
-        if vehicle is not None:
-            found.append((vehicle.id, boot, seq, known_us, _NOBODY, 0))
-    return found
+    rows = []
+    for one in refusals:
+        vehicle = None if one.vin is None else fleet.get(one.vin)
+        if (
+            vehicle is not None
+            and one.whole
+            and one.boot is not None
+            and one.seq is not None
+            and one.boot >= 0
+        ):
+            rows.append((vehicle.id, one.boot, one.seq, one.delivery.known_us, _NOBODY, 0))
+    return rows
 
 
 async def _begin_again(

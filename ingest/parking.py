@@ -36,7 +36,7 @@ async def park(conn: Connection, delivery: Delivery, error: Exception, line: Lin
             numbers = await numbering.begin(conn, [], [refusal], fleet)
             if numbers:
                 await numbering.finish(conn, numbers, [], tally)
-            told = await acks.due(conn, [arrived], fleet)
+            told = await acks.due(conn, [arrived], [], fleet)
         await pipeline.reject(conn, [refusal], fleet, line.seal, tally)
     for ack in told:
         line.publish(ack.topic, ack.payload)

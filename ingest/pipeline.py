@@ -98,18 +98,25 @@ async def store(
     tally = Tally(received=len(read.arrived) + len(read.refusals), passing=read.passing)
     tally.broker_errors.update(read.broker_errors)
     async with conn.transaction():
-        fleet = await vehicles.by_vin(conn, {one.vin for one in read.arrived})
+        fleet = await _fleet(conn, read)
         accepted = await accept(conn, read.arrived, values, fleet, lexicon, tally, read.refusals)
         refusals = [*read.refusals, *accepted]
         await reject(conn, refusals, fleet, line.seal, tally)
         await _count_oversize(conn, read.oversize, line.seal, tally)
-        told = await acks.due(conn, read.arrived, fleet)
+        told = await acks.due(conn, read.arrived, read.refusals, fleet)
         fault_points.reach("before_commit")
     fault_points.reach("after_commit")
     for ack in told:
         line.publish(ack.topic, ack.payload)
     tell(deliveries[: read.taken], refusals)
     return tally, read.taken
+
+
+async def _fleet(conn: Connection, read: Reading) -> Mapping[Vin, VehicleRef]:
+    """The vehicles of a batch; those of which all is refused only where they are known already."""
+    fleet = await vehicles.by_vin(conn, {one.vin for one in read.arrived})
+    beside = {one.vin for one in read.refusals if one.vin is not None and one.boot is not None} - fleet.keys()
+    return {**fleet, **await vehicles.known(conn, beside)} if beside else fleet
 
 
 async def accept(

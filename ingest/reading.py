@@ -102,7 +102,6 @@ def _values_in(arrived: Arrived) -> int:
 
 
 def _read_one(delivery: Delivery, address: topic.Address) -> Arrived | Refusal | None:
-    boot = seq = None
     try:
         if delivery.refused is not None:
             raise delivery.refused
@@ -112,11 +111,19 @@ def _read_one(delivery: Delivery, address: topic.Address) -> Arrived | Refusal |
         message = envelope.decode(address.kind, delivery.body)
         if message.envelope.vin != address.vin:
             raise VinMismatchError("the VIN of a body is its topic's, got another one")
-        boot, seq = message.envelope.boot, message.envelope.seq
         readable = _readable(message)
     except DecodeError as error:
-        return Refusal.of(delivery, error, vin=address.vin, boot=boot, seq=seq)
+        return _refusal(delivery, address, error)
     return Arrived(delivery, address.vin, readable, _body_hash(message, delivery.body))
+
+
+def _refusal(delivery: Delivery, address: topic.Address, error: DecodeError) -> Refusal:
+    """With the number that the message has all the same, if its envelope can be read: it was not lost."""
+    has_head = delivery.refused is None and address.kind != PacketMessage.kind
+    head = wire.head(delivery.body) if has_head else None
+    if head is None or head.vin != address.vin:
+        return Refusal.of(delivery, error, vin=address.vin)
+    return Refusal.of(delivery, error, vin=address.vin, boot=head.boot, seq=head.seq, asks=head.ack)
 
 
 def _body_hash(message: Message, body: bytes) -> int:

@@ -29,6 +29,8 @@ class Refusal:
     boot: int | None = None
     seq: int | None = None
     whole: bool = True
+    asks: bool = False
+    """The vehicle wants to be told; only of what was refused before it was `Arrived`."""
 
     @classmethod
     def of(
@@ -40,10 +42,11 @@ class Refusal:
         boot: int | None = None,
         seq: int | None = None,
         whole: bool = True,
+        asks: bool = False,
     ) -> "Refusal":
         """What an error says about a delivery."""
         kind = topic.kind_of(delivery.topic)
-        return cls(delivery, kind, error.reason, scrubbed(str(error)), vin, boot, seq, whole)
+        return cls(delivery, kind, error.reason, scrubbed(str(error)), vin, boot, seq, whole, asks)
 
     def refused(self, ids: Mapping[Vin, int]) -> Refused:
         """As the store keeps it, the vehicle by its number."""

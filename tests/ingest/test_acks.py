@@ -6,11 +6,13 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from decoders.envelope import decode, encode
 from decoders.message import Message
 from ingest import parking, pipeline
 from ingest.acks import payload
@@ -76,9 +78,22 @@ async def test_a_lost_acknowledgement_costs_a_resend_and_stores_nothing_twice(
 
 async def test_what_is_refused_whole_is_acknowledged_for_it_is_kept(conn: Connection, line: Line) -> None:
     future = signals(A, 0, {ODOMETER: 5.0}, t0_us=T0_US + 30 * DAY_US)
-    words = replace(signals(A, 2, {ODOMETER: 5.0}))
-    told = await said(conn, line, asking(future), asking(words))
+    told = await said(conn, line, asking(future), deliver(signals(A, 2, {ODOMETER: 5.0})))
     assert [body for _, body in told] == [{"boot": 1, "upto": 0, "missing": [1], "gaps": [[1, 1]], "seen": 2}]
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+async def test_a_body_that_is_broken_behind_its_envelope_is_answered_for_it_is_kept(
+    conn: Connection, line: Line, *, as_json: bool
+) -> None:
+    whole = asking(signals(A, 1, {ODOMETER: 5.0}))
+    body = json.loads(encode(decode("signals", whole.body), as_json=True)) | {"signals": "none"}
+    broken = raw(A, "signals", json.dumps(body).encode() if as_json else msgspec.msgpack.encode(body))
+    assert await said(conn, line, broken) == []  # nobody has heard of this vehicle
+    await pipeline.store(conn, [deliver(signals(A, 0, {ODOMETER: 5.0}))], line)
+    assert [told for _, told in await said(conn, line, broken)] == [{"boot": 1, "upto": 1, "missing": []}]
+    foreign = Delivery(f"tbox/v1/{B}/up/signals", broken.body, broken.known_us)
+    assert await said(conn, line, foreign) == []
 
 
 async def test_what_this_version_stumbles_over_is_acknowledged_for_it_is_set_aside(
