@@ -20,7 +20,7 @@ from ingest import mqtt_packets
 from ingest.batcher import Batch, Batcher
 from ingest.delivery import Delivery
 from ingest.mqtt_connection import Connection
-from ingest.mqtt_packets import Greeting, Publish
+from ingest.mqtt_packets import Greeting, Property, Publish
 from ingest.topic import BROKER_LOG, UP
 from vehicle.errors import SettingsError
 
@@ -189,6 +189,9 @@ class Door:
             raise _RefusedError("the broker hung up before it let us in" + (why and f": {why}"))
         if connack.reason >= mqtt_packets.REFUSED:
             raise _RefusedError(f"the broker does not let us in: {mqtt_packets.reason(connack.reason)}")
+        expiry_s = connack.properties.get(Property.SESSION_EXPIRY_INTERVAL, SESSION_EXPIRY_S)
+        if expiry_s < SESSION_EXPIRY_S:
+            log.warning("the broker keeps our session for less than we ask", expiry_s=expiry_s)
         return connack.session_present
 
     async def _subscribe(self, connection: Connection) -> None:

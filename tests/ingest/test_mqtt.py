@@ -305,6 +305,20 @@ async def test_a_pressed_door_is_not_taken_for_a_silent_broker(own_broker: OwnBr
         assert door.state.since == since, "it stayed connected"
 
 
+@asynccontextmanager
+async def saying(said: str) -> AsyncIterator[Broker]:
+    """A broker that says this to everybody, whatever it hears, and hangs up when it hears no more."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(bytes.fromhex(said))
+        if said:
+            await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield Broker("127.0.0.1", server.sockets[0].getsockname()[1])
+
+
 @pytest.mark.parametrize(
     ("said", "why"),
     [
@@ -321,16 +335,8 @@ async def test_a_pressed_door_is_not_taken_for_a_silent_broker(own_broker: OwnBr
     ],
 )
 async def test_why_a_broker_is_not_used_is_told(said: str, why: str) -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(bytes.fromhex(said))
-        if said:
-            await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    broker = Broker("127.0.0.1", server.sockets[0].getsockname()[1])
-    door = Door(broker, Batcher(FEW), client_id="test-door", receive_maximum=20)
-    async with server:
+    async with saying(said) as broker:
+        door = Door(broker, Batcher(FEW), client_id="test-door", receive_maximum=20)
         with capture_logs() as told:
             running = asyncio.create_task(door.run())
             await until(lambda: any("error" in line for line in told), "an error")
@@ -338,6 +344,18 @@ async def test_why_a_broker_is_not_used_is_told(said: str, why: str) -> None:
             await asyncio.wait([running])
     assert why in next(line["error"] for line in told if "error" in line)
     assert not door.state.connected
+
+
+async def test_a_broker_that_keeps_the_session_for_less_is_used_and_told_of() -> None:
+    async with saying("20 08 00 00 05 11 00000e10 90 05 0001 00 01 87") as broker:
+        with capture_logs() as told:
+            async with open_door(f"mqtt://127.0.0.1:{broker.port}", Batcher(FEW)):
+                pass
+    warned = {line["event"]: line.get("expiry_s") for line in told if line["log_level"] == "warning"}
+    assert warned == {
+        "the broker keeps our session for less than we ask": 3600,
+        "the broker keeps its log to itself: what it refuses is not counted": None,
+    }
 
 
 async def test_a_second_door_under_the_same_name_takes_the_session_and_the_first_one_steps_back(
