@@ -8,8 +8,8 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-_HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
-_TRAILER: Final = b"\xff\xff"
+HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+TRAILER: Final = b"\xff\xff"
 
 TABLES: Final = "message", "segment", "raw_frame"
 """And those whose names go on with an underscore behind one of these."""
@@ -103,19 +103,19 @@ class Copier:
         rows: list[bytes] = []
         with self._conn.cursor() as cur, cur.copy(query) as copy:
             for number, block in enumerate(copy):
-                row = bytes(block)[len(_HEADER) :] if number == 0 else bytes(block)
-                if row == _TRAILER:
+                row = bytes(block)[len(HEADER) :] if number == 0 else bytes(block)
+                if row == TRAILER:
                     continue
                 transaction = int.from_bytes(row[6:14], "big")  # behind number of fields and length
                 if transaction != current and rows:
-                    yield current, _HEADER + b"".join(rows) + _TRAILER
+                    yield current, HEADER + b"".join(rows) + TRAILER
                     rows = []
                 current = transaction
                 self.rows[table] += 1
                 fields = int.from_bytes(row[:2], "big") - 1
                 rows.append(fields.to_bytes(2, "big") + row[14:])
         if rows:
-            yield current, _HEADER + b"".join(rows) + _TRAILER
+            yield current, HEADER + b"".join(rows) + TRAILER
 
 
 @contextmanager

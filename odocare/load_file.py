@@ -61,10 +61,11 @@ def open_file(path: Path, vin: Vin | None) -> LoadFile:
     try:
         frames = _columns(path, vin)
         rows_n = int(frames.select(pl.len()).collect().item())
-        gap = _first_gap(frames)
-        if gap is not None:
-            raise ImportFileError(f"{path}: {gap[1]} is missing in row {gap[0] + 1}")
         groups = _groups(frames, vin)
+        gaps = [name for name in (VIN, "signal") if groups[name].null_count()]
+        if gaps or groups["gaps"].sum():
+            name = gaps[0] if gaps else "time"
+            raise ImportFileError(f"{path}: {name} is missing in row {_first_gap(frames, name) + 1}")
     except (pl.exceptions.PolarsError, OSError) as error:
         raise ImportFileError(f"{path}: {error}") from error
     return LoadFile(path, vin, rows_n, _content(path, vin), frames, groups)
@@ -81,7 +82,7 @@ def problems(
     """All that keeps the file out, by row: vehicles and signals nobody knows, units, times."""
     found: dict[str, list[tuple[int, int | None]]] = {}
     latest_us = us_of(now) + AHEAD_US
-    for vin, signal, unit, n, row, first_us, last_us in file.groups.rows():
+    for vin, signal, unit, n, row, first_us, last_us, _ in file.groups.rows():
         for what in (_of_vin(vin, fleet), _of_signal(signal, unit, catalogue)):
             if what is not None:
                 found.setdefault(what, []).append((row, n))
@@ -175,15 +176,10 @@ def _columns(path: Path, vin: Vin | None) -> pl.LazyFrame:
     )
 
 
-def _first_gap(frames: pl.LazyFrame) -> tuple[int, str] | None:
-    """The first row without vehicle, signal or time, and which of them."""
-    names = [name for name in (VIN, "signal", "time") if name in frames.collect_schema()]
-    counts = frames.select(pl.col(name).null_count() for name in names).collect().row(0)
-    for name, n in zip(names, counts, strict=True):
-        if n:
-            row = frames.with_row_index("row").filter(pl.col(name).is_null()).select("row").first()
-            return int(row.collect().item()), name
-    return None
+def _first_gap(frames: pl.LazyFrame, name: str) -> int:
+    """The first row that lacks a column, from 0."""
+    rows = frames.with_row_index("row").filter(pl.col(name).is_null()).select(pl.col("row").min())
+    return int(rows.collect().item())
 
 
 def _groups(frames: pl.LazyFrame, vin: Vin | None) -> pl.DataFrame:
@@ -199,6 +195,7 @@ def _groups(frames: pl.LazyFrame, vin: Vin | None) -> pl.DataFrame:
             pl.col("row").min().alias("first"),
             moment.min().alias("since"),
             moment.max().alias("until"),
+            moment.null_count().alias("gaps"),
         )
         .collect(engine="streaming")
     )
@@ -210,6 +207,7 @@ def _groups(frames: pl.LazyFrame, vin: Vin | None) -> pl.DataFrame:
         "first",
         "since",
         "until",
+        "gaps",
     )
 
 

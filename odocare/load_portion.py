@@ -26,6 +26,8 @@ WIDTHS_S: Final = (86_400, 21_600, 3_600, 600, 60, 10, 1)
 """A segment covers one of these, aligned: the widest that keeps it small on average."""
 SEGMENT_VALUES: Final = 8_192
 """On average at most."""
+RUN_VALUES: Final = 1_000
+"""A signal has segments of its own where it has so many values in a row on average."""
 MOST_VALUES: Final = 65_536
 """Of one segment in any case."""
 _SECOND_US: Final = 1_000_000
@@ -128,8 +130,11 @@ def portion(table: pl.DataFrame, fleet: Fleet, lexicon: Lexicon, load_id: int, f
     place, signal, t_us, value = (table[name].to_numpy() for name in ("place", "signal", "time", "value"))
     measured = np.isfinite(value)
     inside = (value >= lexicon.minimum[signal]) & (value <= lexicon.maximum[signal])
-    hidden = lexicon.is_position[signal] & ~fleet.location_allowed[place]
-    kept = measured & inside & ~hidden
+    kept = measured & inside
+    hidden = np.zeros(len(kept), np.bool_)
+    if not fleet.location_allowed.all():
+        hidden = lexicon.is_position[signal] & ~fleet.location_allowed[place]
+        kept &= ~hidden
     if not kept.all():
         place, signal, t_us, value = place[kept], signal[kept], t_us[kept], value[kept]
     rows, whose = _segments(place, signal, t_us, value)
@@ -166,25 +171,48 @@ def _segments(
 ) -> tuple[SignalRows, NDArray[np.int32]]:
     """Rows by segment, signal and time; the vehicle's place of each segment.
 
-    A segment is what a vehicle measured within an aligned span of time.
+    A segment is what a vehicle measured within an aligned span of time: of one signal where many values of it
+    stand together in order of time, else of all signals.
     """
     if not len(t_us):
         return samples.empty(), np.zeros(0, np.int32)
-    width_us = _width_us(place, t_us)
+    changes = (place[1:] != place[:-1]) | (signal[1:] != signal[:-1])
+    starts = np.flatnonzero(changes) + 1
+    if len(t_us) >= (len(starts) + 1) * RUN_VALUES and (changes | (t_us[1:] >= t_us[:-1])).all():
+        spent_us = int((t_us[np.append(starts - 1, -1)] - t_us[np.append(0, starts)]).sum()) + 1
+        span = t_us // _width_us(len(t_us), spent_us)
+        new = np.append(True, changes | (span[1:] != span[:-1]))
+        return _numbered(new, place, signal, t_us, value)
+    first, last = _by_place(place, t_us)
+    width_us = _width_us(len(t_us), int((last - first)[last >= first].sum()) + 1)
     span = t_us // width_us
     spans_n = int(span.max() - span.min()) + 1
     group = place.astype(np.int64) * spans_n + (span - span.min())
-    key = (group << 16) | signal
-    order = _order(key, t_us)
+    order = _order((group << 16) | signal, t_us)
     if order is not None:
         place, signal, group = place[order], signal[order], group[order]
         t_us, value = t_us[order], value[order]
-    new = np.diff(group, prepend=-1) != 0
+    new = np.append(True, group[1:] != group[:-1])
+    return _numbered(new, place, signal, t_us, value)
+
+
+def _numbered(
+    new: NDArray[np.bool_],
+    place: NDArray[np.int32],
+    signal: NDArray[np.int16],
+    t_us: NDArray[np.int64],
+    value: NDArray[np.float64],
+) -> tuple[SignalRows, NDArray[np.int32]]:
+    """Rows with the numbers of their segments, which begin where it is `new`; crowded ones are cut."""
     starts = np.flatnonzero(new)
-    within = np.arange(len(group)) - np.repeat(starts, np.diff(starts, append=len(group)))
-    new |= within % MOST_VALUES == 0  # crowded spans are cut
-    message = (np.cumsum(new) - 1).astype(np.int32)
-    return SignalRows(message, t_us, signal, value), place[new]
+    sizes = np.diff(starts, append=len(new))
+    if sizes.max() > MOST_VALUES:
+        for start, size in zip(starts[sizes > MOST_VALUES], sizes[sizes > MOST_VALUES], strict=True):
+            new[start : start + size : MOST_VALUES] = True
+        starts = np.flatnonzero(new)
+        sizes = np.diff(starts, append=len(new))
+    message = np.repeat(np.arange(len(starts), dtype=np.int32), sizes)
+    return SignalRows(message, t_us, signal, value), place[starts]
 
 
 def _order(key: NDArray[np.int64], t_us: NDArray[np.int64]) -> NDArray[np.intp] | None:
@@ -200,12 +228,10 @@ def _rises(key: NDArray[np.int64], t_us: NDArray[np.int64]) -> bool:
     return bool(((key[1:] > key[:-1]) | (same & (t_us[1:] >= t_us[:-1]))).all())
 
 
-def _width_us(place: NDArray[np.int32], t_us: NDArray[np.int64]) -> int:
-    """The widest span that holds few enough values on average."""
-    first, last = _by_place(place, t_us)
-    driven_us = int((last - first)[last >= first].sum()) + 1
+def _width_us(n: int, spent_us: int) -> int:
+    """The widest span that holds few enough of n values, measured within so much time, on average."""
     for width_s in WIDTHS_S:
-        if len(t_us) * width_s * _SECOND_US / driven_us <= SEGMENT_VALUES:
+        if n * width_s * _SECOND_US / spent_us <= SEGMENT_VALUES:
             return width_s * _SECOND_US
     return WIDTHS_S[-1] * _SECOND_US
 
@@ -214,8 +240,8 @@ def _by_place(place: NDArray[np.int32], t_us: NDArray[np.int64]) -> tuple[NDArra
     """First and last moment by place; where there is none, the last one lies before the first."""
     n = int(place.max(initial=-1)) + 1
     first, last = np.full(n, np.iinfo(np.int64).max), np.full(n, np.iinfo(np.int64).min)
-    starts = np.flatnonzero(np.diff(place, prepend=-1))
-    if len(starts):
+    starts = np.flatnonzero(np.append(True, place[1:] != place[:-1]))
+    if len(place):
         np.minimum.at(first, place[starts], np.minimum.reduceat(t_us, starts))
         np.maximum.at(last, place[starts], np.maximum.reduceat(t_us, starts))
     return first, last
@@ -236,6 +262,8 @@ def _extents(
 
 def _newest(rows: SignalRows, keys: MessageKeys, lexicon: Lexicon) -> Readings:
     """The last sample of each segment and signal that the latest state keeps."""
-    ends = (np.diff(rows.message, append=-1) != 0) | (np.diff(rows.signal, append=-1) != 0)
-    chosen = samples.pick(rows, np.flatnonzero(ends & lexicon.is_latest[rows.signal]))
+    ends = np.ones(len(rows), np.bool_)
+    ends[:-1] = (rows.message[1:] != rows.message[:-1]) | (rows.signal[1:] != rows.signal[:-1])
+    last = np.flatnonzero(ends)
+    chosen = samples.pick(rows, last[lexicon.is_latest[rows.signal[last]]])
     return Readings(keys.vehicle_id[chosen.message], chosen.signal, chosen.t_us, chosen.value)
