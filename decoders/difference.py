@@ -66,10 +66,12 @@ NONE: Final = Difference({}, np.zeros(0, np.int64))
 def compare(before: SignalRows, after: SignalRows) -> Difference:
     """Hold both against each other: value by value of message, signal and moment.
 
-    Both are ordered as `SignalRows` says; the k-th of several values of one moment stands against the k-th.
+    Both are ordered as `SignalRows` says; of several values of one moment the k-th by size stands against the
+    k-th.
     """
     if not len(before) and not len(after):
         return NONE
+    before, after = _by_size(before), _by_size(after)
     both = _Both(before, after)
     signals, which = np.unique(both.signal, return_inverse=True)
     which = which.reshape(-1)
@@ -96,6 +98,17 @@ def compare(before: SignalRows, after: SignalRows) -> Difference:
     }
     other = np.concatenate([single, both.changed_from])
     return Difference(by_signal, np.unique(both.message[other]).astype(np.int64))
+
+
+def _by_size(rows: SignalRows) -> SignalRows:
+    """Values of one moment in their order; they may come from several senders."""
+    same = np.ones(max(len(rows) - 1, 0), dtype=np.bool_)
+    for column in (rows.t_us, rows.signal, rows.message):
+        same &= column[1:] == column[:-1]
+    if not same.any():
+        return rows
+    order = np.lexsort((rows.value, rows.t_us, rows.signal, rows.message))
+    return SignalRows(rows.message[order], rows.t_us[order], rows.signal[order], rows.value[order])
 
 
 class _Both:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders import can, frames
+from decoders import can, frames, sheets
 from decoders.gbt32960 import alarms, signals
 from decoders.gbt32960.report import Report, without_position
 from decoders.message import CanMessage, DiagMessage
@@ -22,6 +22,7 @@ from store.raw_packets import RawPacket
 from vehicle.dtc import DtcReport
 from vehicle.frame import FrameBatch, SignalRows
 from vehicle.odometer import OdometerSamples
+from vehicle.sheet import Sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +57,17 @@ class Decoded:
     """What the messages of a batch say."""
 
     rows: SignalRows
+    """All values."""
     j1939: FrameBatch
     """Frames of vehicles that speak J1939, by message and time; for transport and fault codes."""
     hidden: dict[int, NDArray[np.bool_]]
     """Message number to a mask of frames that carry positions which must not be stored."""
     odometer: OdometerSamples = field(default_factory=lambda: odometers.together([]))
     """Odometer readings with who counted them."""
+    plain: SignalRows = field(default_factory=samples.empty)
+    """Those of the values that are not out of frames;"""
+    sheets: list[Sheet] = field(default_factory=list)
+    """those that are, with the frames."""
     unknown_frames: int = 0
     short_frames: int = 0
     no_measurement: int = 0
@@ -120,6 +126,7 @@ def decode(
             decoded.unknown_frames -= conversations.count_known(joined, talking, list(found.unknown_ids))
         in_frames[len(parts)] = odometers.of_frames(found, joined, lexicon, speaks_j1939=book.matches_pgn)
         parts.append(found.rows)
+        decoded.sheets.append(sheets.sheet(found, joined, book, lexicon.layouts_of(book)))
         decoded.unknown_frames += sum(found.unknown_ids.values())
         decoded.short_frames += found.short_frames
         decoded.no_measurement += found.no_measurement
@@ -137,15 +144,31 @@ def decode(
             for place, part in enumerate(parts)
         ]
     )
-    rows = samples.together([part for part in parts if len(part)])
-    hidden = lexicon.is_position[rows.signal] & ~batch.location_allowed[rows.message]
-    if stored:
-        hidden |= np.isin(rows.signal, list(stored))
-    decoded.rows = samples.pick(rows, ~hidden) if hidden.any() else rows
+    decoded.rows = samples.together([part for part in parts if len(part)])
+    decoded.plain = samples.together(
+        [part for place, part in enumerate(parts) if len(part) and place not in in_frames]
+    )
+    _hide(decoded, batch, lexicon, stored)
     if speaking_j1939:
         decoded.j1939 = speaking_j1939[0] if len(speaking_j1939) == 1 else _joined(speaking_j1939)
         decoded.frames |= conversations.places(decoded.j1939)
     return decoded
+
+
+def _hide(decoded: Decoded, batch: Admitted, lexicon: Lexicon, stored: Collection[int]) -> None:
+    """Leave out values of signals that are `stored`, and positions that must not be kept."""
+
+    def kept(rows: SignalRows) -> NDArray[np.bool_]:
+        hidden = lexicon.is_position[rows.signal] & ~batch.location_allowed[rows.message]
+        if stored:
+            hidden |= np.isin(rows.signal, list(stored))
+        return np.asarray(~hidden)
+
+    left = kept(decoded.rows)
+    if not left.all():
+        decoded.rows = samples.pick(decoded.rows, left)
+        decoded.plain = samples.pick(decoded.plain, kept(decoded.plain))
+        decoded.sheets = [one.kept(kept(one.rows)) for one in decoded.sheets]
 
 
 def raw_frames(batch: Admitted, decoded: Decoded, codebook_id: Sequence[int | None]) -> list[RawFrames]:

@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 from numpy.typing import NDArray
 
-from decoders import diagnostics
-from decoders.codebook import Codebooks
+from decoders import diagnostics, sheets
+from decoders.codebook import Codebook, Codebooks
 from decoders.diagnostics import DiagnosticBooks, Diagnostics
 from decoders.gbt32960.report import Extension
 from maintenance.daily import DailySignals
 from store.vehicles import VehicleRef
 from vehicle.dtc_table import DtcTable
+from vehicle.sheet import Layouts
 from vehicle.signal import Catalogue
 
 DEFAULT_ZONE: Final = "Asia/Shanghai"
@@ -42,6 +43,8 @@ class Lexicon:
     """Paths of positions."""
     zones: dict[str, ZoneInfo] = field(default_factory=dict)
     """Those met so far."""
+    layouts: dict[str, Layouts] = field(default_factory=dict)
+    """By codebook, those met so far."""
 
     @classmethod
     def of(
@@ -84,6 +87,12 @@ class Lexicon:
             except (ZoneInfoNotFoundError, ValueError):
                 self.zones[name] = ZoneInfo(DEFAULT_ZONE)
         return self.zones[name]
+
+    def layouts_of(self, codebook: Codebook) -> Layouts:
+        """Which signals stand together in the frames of one of `codebooks`, as the store keeps them."""
+        if codebook.name not in self.layouts:
+            self.layouts[codebook.name] = sheets.layouts_of(codebook.plan)
+        return self.layouts[codebook.name]
 
     def listening(self, vehicle: VehicleRef) -> Diagnostics | None:
         """What reads a vehicle's conversations; None: they may hold positions, and its location is off."""

@@ -13,7 +13,7 @@ from vehicle.frame import FrameBatch, SignalRows
 from vehicle.odometer import OdometerSamples
 
 _OF_KIND: Final = {"signals": odometer.SIGNALS, "gbt32960": odometer.GBT32960}
-_DISTANCE: Final = 0xFEE0
+DISTANCE: Final = 0xFEE0
 """Vehicle distance, PGN 65248; what is finer is PGN 65217."""
 
 
@@ -25,7 +25,7 @@ def of_frames(
     if not speaks_j1939:
         return _samples(found.rows, mine, np.full(len(mine), odometer.CAN), lexicon)
     can_id = joined.can_id[found.frame[mine]]
-    group = np.where(j1939.pgn(can_id) == _DISTANCE, odometer.J1939_VD, odometer.J1939_VDHR)
+    group = np.where(j1939.pgn(can_id) == DISTANCE, odometer.J1939_VD, odometer.J1939_VDHR)
     return _samples(found.rows, mine, group + j1939.source_address(can_id), lexicon)
 
 

@@ -166,7 +166,7 @@ async def write(
     decoded = await asyncio.to_thread(admitted.decode, batch, values, arrived_n, lexicon, stored or ())
     book_ids = await _codebook_ids(conn, batch)
     fault_points.reach("before_copy")
-    await segments.append(conn, batch.keys, book_ids, decoded.rows)
+    await segments.append(conn, batch.keys, book_ids, decoded.plain, decoded.sheets)
     fault_points.reach("after_copy")
     frames = admitted.raw_frames(batch, decoded, book_ids)
     await raw_frames.append(conn, frames)

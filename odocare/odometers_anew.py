@@ -1,7 +1,8 @@
 """What odometers showed on a vehicle's days, derived anew after values out of frames were exchanged.
 
-Who counted a reading is not in its segment: it comes out of the frames again. Only sources that frames have
-are written anew, except where a day was stored before sources were told apart.
+Who counted a reading stands in its segment, as the address of its frame's sender; where it was stored before
+that was so, it comes out of the frames again. Only sources that frames have are written anew, except where a
+day was stored before sources were told apart.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.codebook import Codebook
+from decoders.plan import Plan
 from ingest import odometers as readings
 from ingest.lexicon import Lexicon
 from maintenance import odometer_days
@@ -21,12 +23,13 @@ from odocare import stored_messages
 from store import exchange, odometers, raw_frames, redecode, stored_rows
 from store.pool import Connection
 from store.raw_frames import RawFrames
-from store.stored_rows import Reach
+from store.stored_rows import Reach, Stored
 from store.vehicles import VehicleRef
 from vehicle import odometer
 from vehicle.day import us_of
 from vehicle.frame import SignalRows
 from vehicle.odometer import OdometerDays, OdometerSamples
+from vehicle.sheet import NO_SOURCE
 
 _EPOCH: Final = date(1970, 1, 1)
 _LONGEST: Final = timedelta(microseconds=1 << 32)
@@ -67,18 +70,17 @@ async def derive(
             if part:
                 await merge(days, part, books)
     reach = Reach(vehicle.id, us_of(since), us_of(before))
-    counters = [lexicon.daily.odometer, lexicon.daily.high_resolution]
-    for source in (odometer.CAN, odometer.UNTOLD):
-        mine = [number for number, book in books.items() if book.untold_source == source]
-        async for rows in stored_rows.without_frames(conn, reach, books=mine, signals=counters):
-            await _merge_rows(days, rows, np.full(len(rows), source, dtype=np.int16))
+    wanted = [lexicon.daily.odometer, lexicon.daily.high_resolution, lexicon.daily.speed]
+    for number, book in books.items():
+        async for found in stored_rows.without_frames(conn, reach, books=[number], signals=wanted):
+            await _merge_rows(days, found.rows, _told(found, book, lexicon))
     gone = [number for number, _, _ in stored if number not in books]
     if gone:
-        async for rows in stored_rows.spanning(conn, reach, signals=counters, books=gone):
-            await _merge_rows(days, rows, np.full(len(rows), odometer.UNTOLD, dtype=np.int16))
+        async for found in stored_rows.spanning(conn, reach, signals=wanted, books=gone):
+            await _merge_rows(days, found.rows, _told(found, None, lexicon))
     if is_untold:
-        async for rows in stored_rows.of_signals(conn, reach, signals=counters):
-            await _merge_rows(days, rows, None)
+        async for found in stored_rows.of_signals(conn, reach, signals=wanted):
+            await _merge_rows(days, found.rows, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,29 @@ class _Book:
     def untold_source(self) -> int:
         """Whose readings are, as far as that is known without the frame."""
         return odometer.UNTOLD if self.codebook.matches_pgn else odometer.CAN
+
+
+def _told(found: Stored, book: _Book | None, lexicon: Lexicon) -> NDArray[np.int16]:
+    """Who counted each row, as far as its segment says; the group is that which a codebook has the signal in.
+
+    Of a codebook that is gone, the plain distance counts as of FEE0 and the fine one as of FEC1.
+    """
+    fine = [lexicon.daily.high_resolution]
+    if book is not None:
+        counters = (lexicon.daily.odometer, lexicon.daily.high_resolution)
+        fine = [number for number in counters if not _is_plain(book.codebook.plan, number)]
+    group = np.where(np.isin(found.rows.signal, fine), odometer.J1939_VDHR, odometer.J1939_VD)
+    untold = odometer.UNTOLD if book is None else book.untold_source
+    return np.where(found.source == NO_SOURCE, untold, group + found.source).astype(np.int16)
+
+
+def _is_plain(plan: Plan, number: int) -> bool:
+    """Whether a signal stands in the group of the plain vehicle distance."""
+    rows = np.flatnonzero(plan.number == number)
+    if plan.lookup.group is None or not len(rows):
+        return False
+    layouts = np.flatnonzero((plan.rows.first <= rows[0]) & (rows[0] < plan.rows.first + plan.rows.count))
+    return bool(plan.owner[layouts[0]] == plan.lookup.group[readings.DISTANCE])
 
 
 def _books(stored: Sequence[tuple[int, str, str]], lexicon: Lexicon) -> dict[int, _Book]:
@@ -120,13 +145,14 @@ async def _merge_present(days: _Days, portion: list[RawFrames], books: Mapping[i
 async def _merge_past(days: _Days, portion: list[RawFrames], books: Mapping[int, _Book]) -> None:
     """Readings of messages that another content decoded: as they are stored; the frames say who counted."""
     _, shown = await _decoded(days, portion, books)
-    rows = await stored_rows.of_messages(
+    stored = await stored_rows.of_messages(
         days.conn,
         raw_frames.keys_of(portion),
         list(books),
         since_us=portion[0].t0_us,
         until_us=portion[-1].t0_us + _LONGEST // timedelta(microseconds=1),
     )
+    rows = stored.rows
     told: dict[tuple[int, int], list[int]] = {}
     for message, t_us, source in zip(
         shown.message.tolist(), shown.t_us.tolist(), shown.source.tolist(), strict=True
@@ -134,7 +160,10 @@ async def _merge_past(days: _Days, portion: list[RawFrames], books: Mapping[int,
         told.setdefault((message, t_us), []).append(source)
     mine = readings.counted(rows, days.lexicon)
     sources = np.zeros(len(rows), dtype=np.int16)
-    for place in mine.tolist():
+    for one in set(rows.message[mine].tolist()):
+        here = rows.message == one
+        sources[here] = _told(stored, _book(portion[one], books), days.lexicon)[here]
+    for place in mine[stored.source[mine] == NO_SOURCE].tolist():
         message = int(rows.message[place])
         waiting = told.get((message, int(rows.t_us[place])))
         sources[place] = waiting.pop(0) if waiting else _book(portion[message], books).untold_source

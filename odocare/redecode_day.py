@@ -89,9 +89,10 @@ class _Day:
         )
         decoded = await asyncio.to_thread(stored_messages.decode, batch, self._again.lexicon)
         first_us, last_us = portion[0].t0_us, stored_messages.last_frame_us(batch)
-        before = await stored_rows.of_messages(
+        stored = await stored_rows.of_messages(
             self._conn, batch.keys, self._again.books, since_us=first_us, until_us=last_us
         )
+        before = stored.rows
         found = await asyncio.to_thread(difference.compare, before, decoded.rows)
         self.found.messages_n += len(batch)
         self.found.changed_n += len(found.messages)
@@ -122,7 +123,8 @@ class _Day:
         is_changed[changed] = True
         after = samples.pick(decoded.rows, is_changed[decoded.rows.message])
         await exchange.drop_segments(self._conn, _some(batch.keys, changed), span)
-        await segments.append(self._conn, batch.keys, [book] * len(batch), after)
+        sheets = [one.kept(is_changed[one.rows.message]) for one in decoded.sheets]
+        await segments.append(self._conn, batch.keys, [book] * len(batch), samples.empty(), sheets)
         await exchange.rename(self._conn, batch.keys, span, book=book)
         await self._hide(batch, decoded, span, book)
         for rows in (samples.pick(before, is_changed[before.message]), after):

@@ -12,7 +12,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest import samples
 from ingest.lexicon import Lexicon
 from maintenance import daily
 from odocare import odometers_anew
@@ -77,7 +76,8 @@ async def _days(
     before = datetime.combine(last + timedelta(days=1), time.min, zone)
     numbers = range((first - _EPOCH).days, (last - _EPOCH).days + 1)
     reach = Reach(vehicle.id, us_of(since), us_of(before))
-    async for rows in stored_rows.spanning(conn, reach):
+    async for stored in stored_rows.spanning(conn, reach):
+        rows = stored.rows
         messages_n = int(rows.message[-1]) + 1
         features = await asyncio.to_thread(
             daily.feature_days,
@@ -107,8 +107,8 @@ async def _newest(conn: Connection, vehicle_id: int, signals: list[int], until_u
         since_us = before_us - step // timedelta(microseconds=1)
         sure: set[int] = set()
         reach = Reach(vehicle_id, since_us, before_us)
-        async for rows in stored_rows.spanning(conn, reach, signals=signals):
-            wanted = samples.pick(rows, np.isin(rows.signal, signals))
+        async for stored in stored_rows.spanning(conn, reach, signals=signals):
+            wanted = stored.rows
             ids = np.full(len(wanted), vehicle_id, dtype=np.int64)
             newest = latest.newest(Readings(ids, wanted.signal, wanted.t_us, wanted.value))
             sure |= set(newest.signal[newest.t_us >= since_us].tolist())

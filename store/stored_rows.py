@@ -9,17 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import sql
 
-from store import arrays
+from store import arrays, unpacked
 from store.messages import MessageKeys
 from store.pool import Connection
 from vehicle.day import at_of
 from vehicle.frame import SignalRows
 
-PORTION_VALUES: Final = 200_000
-"""A portion is full with so many values, more or less: 26 bytes each."""
-_FETCHED: Final = 50
-_VALUE_BYTES: Final = 12
-"""Of a value with its length, as an array is sent."""
+PORTION_BYTES: Final = 1 << 18
+"""A portion is full with so many bytes of bodies: a value has one or two of them, and 28 when it is read."""
+_FETCHED: Final = 200
 _MESSAGE: Final = timedelta(days=1)
 """A message spans a day at most (see `segment`), so this bounds the chunks that are read."""
 
@@ -27,8 +25,7 @@ MARGIN: Final = timedelta(minutes=10)
 """A value may be dated by a frame of the message before, where its payload took several, seconds apart."""
 
 OF_MESSAGES: Final = """
-    select k.number, (extract(epoch from s.at) * 1000000)::bigint,
-           array_send(s.signal), array_send(s.samples), array_send(s.dt_us), array_send(s.value)
+    select k.number, (extract(epoch from s.at) * 1000000)::bigint, s.body
     from segment s
     join unnest(%(boot)s, %(life)s, %(seq)s) with ordinality as k (boot, life, seq, number)
         using (boot, life, seq)
@@ -37,12 +34,10 @@ OF_MESSAGES: Final = """
     order by k.number, s.at
 """
 SPANNING: Final = """
-    select 0, (extract(epoch from s.at) * 1000000)::bigint,
-           array_send(s.signal), array_send(s.samples), array_send(s.dt_us), array_send(s.value)
+    select 0, (extract(epoch from s.at) * 1000000)::bigint, s.body
     from segment s
     where s.vehicle_id = %(vehicle_id)s
-      and s.at >= %(earliest)s and s.at < %(before)s and s.until >= %(since)s
-      and (%(signals)s::smallint[] is null or s.signal && %(signals)s::smallint[])
+      and s.at >= %(earliest)s and s.at < %(before)s and s.at + s.span_ms * interval '1 ms' >= %(since)s
       and (%(books)s::integer[] is null or s.codebook_id = any(%(books)s::integer[]))
     order by s.at, s.boot, s.life, s.seq
 """
@@ -51,22 +46,20 @@ WITHOUT_FRAMES: Final = """
         select boot, life, seq from raw_frame
         where vehicle_id = %(vehicle_id)s and at >= %(earliest)s and at < %(before)s
     )
-    select 0, (extract(epoch from s.at) * 1000000)::bigint,
-           array_send(s.signal), array_send(s.samples), array_send(s.dt_us), array_send(s.value)
+    select 0, (extract(epoch from s.at) * 1000000)::bigint, s.body
     from segment s
     where s.vehicle_id = %(vehicle_id)s
-      and s.at >= %(earliest)s and s.at < %(before)s and s.until >= %(since)s
-      and s.signal && %(signals)s::smallint[] and s.codebook_id = any(%(books)s)
+      and s.at >= %(earliest)s and s.at < %(before)s and s.at + s.span_ms * interval '1 ms' >= %(since)s
+      and s.codebook_id = any(%(books)s)
       and not exists (select from kept k where (k.boot, k.life, k.seq) = (s.boot, s.life, s.seq))
     order by s.at, s.boot, s.life, s.seq
 """
 OF_SIGNALS: Final = """
-    select 0, (extract(epoch from s.at) * 1000000)::bigint,
-           array_send(s.signal), array_send(s.samples), array_send(s.dt_us), array_send(s.value)
+    select 0, (extract(epoch from s.at) * 1000000)::bigint, s.body
     from segment s
     where s.vehicle_id = %(vehicle_id)s
-      and s.at >= %(earliest)s and s.at < %(before)s and s.until >= %(since)s
-      and s.signal && %(signals)s::smallint[] and s.codebook_id is null and s.boot >= 0
+      and s.at >= %(earliest)s and s.at < %(before)s and s.at + s.span_ms * interval '1 ms' >= %(since)s
+      and s.codebook_id is null and s.boot >= 0
       and not exists (
         select from message m
         where (m.vehicle_id, m.boot, m.seq, m.life) = (s.vehicle_id, s.boot, s.seq, s.life)
@@ -83,12 +76,25 @@ EARLIEST: Final = """
     from segment where vehicle_id = %(vehicle_id)s and at < %(before)s order by at limit 1
 """
 
-_Row = tuple[int, int, bytes, bytes, bytes, bytes]
+_Row = tuple[int, int, bytes]
+"""Number of the message, start, body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Values as they are stored."""
+
+    rows: SignalRows
+    source: NDArray[np.int16]
+    """Of each row: J1939 address of its frame's sender; `NO_SOURCE` where there is none or nobody knows."""
+
+    def __len__(self) -> int:
+        return len(self.source)
 
 
 async def of_messages(
     conn: Connection, keys: MessageKeys, books: Sequence[int], *, since_us: int, until_us: int
-) -> SignalRows:
+) -> Stored:
     """What these contents of codebooks decoded of CAN messages of one vehicle, at least one.
 
     `rows.message` counts as `keys` does. The span reaches from the first message's beginning to the last
@@ -109,7 +115,7 @@ async def of_messages(
             },
             binary=True,
         )
-        return _ordered(_rows([(number - 1, *rest) for number, *rest in await cur.fetchall()]))
+        return await _stored(conn, [(number - 1, *rest) for number, *rest in await cur.fetchall()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,49 +144,48 @@ def spanning(
     *,
     signals: Sequence[int] | None = None,
     books: Sequence[int] | None = None,
-) -> AsyncIterator[SignalRows]:
-    """Whole segments that reach into a span, in portions; `rows.message` numbers a portion's.
+) -> AsyncIterator[Stored]:
+    """Segments that reach into a span, in portions; `rows.message` numbers a portion's.
 
-    With `signals`, only segments that have one of them; with `books`, only what these contents of codebooks
-    decoded. Needs a transaction.
+    With `signals`, only values of those; with `books`, only what these contents of codebooks decoded. Needs a
+    transaction.
     """
-    return _portions(
-        conn,
-        SPANNING,
-        reach,
-        signals=None if signals is None else list(signals),
-        books=None if books is None else list(books),
-    )
+    return _portions(conn, SPANNING, reach, signals, books=None if books is None else list(books))
 
 
 def without_frames(
     conn: Connection, reach: Reach, *, books: Sequence[int], signals: Sequence[int]
-) -> AsyncIterator[SignalRows]:
+) -> AsyncIterator[Stored]:
     """The same of CAN messages that these contents of codebooks decoded and whose frames are gone."""
-    return _portions(conn, WITHOUT_FRAMES, reach, signals=list(signals), books=list(books))
+    return _portions(conn, WITHOUT_FRAMES, reach, signals, books=list(books))
 
 
-def of_signals(conn: Connection, reach: Reach, *, signals: Sequence[int]) -> AsyncIterator[SignalRows]:
+def of_signals(conn: Connection, reach: Reach, *, signals: Sequence[int]) -> AsyncIterator[Stored]:
     """The same of messages that the T-Box decoded itself, as far as the ledger remembers their kind."""
-    return _portions(conn, OF_SIGNALS, reach, signals=list(signals))
+    return _portions(conn, OF_SIGNALS, reach, signals)
 
 
 async def _portions(
-    conn: Connection, statement: LiteralString, reach: Reach, **parameters: object
-) -> AsyncIterator[SignalRows]:
+    conn: Connection,
+    statement: LiteralString,
+    reach: Reach,
+    signals: Sequence[int] | None,
+    **parameters: object,
+) -> AsyncIterator[Stored]:
     portion: list[_Row] = []
-    values = 0
+    size = 0
     async with conn.cursor(name="stored_rows", binary=True) as cur:
         cur.itersize = _FETCHED
         await cur.execute(sql.SQL(statement), reach.parameters | parameters)
-        async for _, at_us, signal, samples, dt_us, value in cur:
-            portion.append((len(portion), at_us, signal, samples, dt_us, value))
-            values += len(value) // _VALUE_BYTES
-            if values >= PORTION_VALUES:
-                yield _rows(portion)
-                portion, values = [], 0
-    if portion:
-        yield _rows(portion)
+        async for _, at_us, body in cur:
+            portion.append((len(portion), at_us, body))
+            size += len(body)
+            if size >= PORTION_BYTES:
+                if len(found := await _stored(conn, portion, signals)):
+                    yield found
+                portion, size = [], 0
+    if portion and len(found := await _stored(conn, portion, signals)):
+        yield found
 
 
 async def earliest_us(conn: Connection, vehicle_id: int, *, before_us: int) -> int | None:
@@ -190,23 +195,12 @@ async def earliest_us(conn: Connection, vehicle_id: int, *, before_us: int) -> i
     return None if row is None else int(row[0])
 
 
-def _rows(given: Sequence[_Row]) -> SignalRows:
-    """Long form; (number of the message, start, arrays as sent) per segment."""
-    signal, _ = arrays.read([row[2] for row in given], ">i2")
-    samples, _ = arrays.read([row[3] for row in given], ">i4")
-    dt_us, sizes = arrays.read([row[4] for row in given], ">i8")
-    value, _ = arrays.read([row[5] for row in given], ">f8")
-    at_us = np.array([row[1] for row in given], dtype=np.int64)
+async def _stored(conn: Connection, given: Sequence[_Row], signals: Sequence[int] | None = None) -> Stored:
+    """Long form, by message, signal and time, also where a message has a second segment."""
+    values = await unpacked.read(conn, [body for _, _, body in given], signals=signals)
     number = np.array([row[0] for row in given], dtype=np.int32)
-    return SignalRows(
-        message=np.repeat(number, sizes),
-        t_us=np.repeat(at_us, sizes) + dt_us,
-        signal=np.repeat(signal, samples),
-        value=value,
-    )
-
-
-def _ordered(rows: SignalRows) -> SignalRows:
-    """By message, signal and time, also where a message has a second segment."""
-    order: NDArray[Any] = np.lexsort((rows.t_us, rows.signal, rows.message))
-    return SignalRows(rows.message[order], rows.t_us[order], rows.signal[order], rows.value[order])
+    at_us = np.array([row[1] for row in given], dtype=np.int64)
+    message, t_us = number[values.body], at_us[values.body] + values.dt_us
+    order: NDArray[Any] = np.lexsort((t_us, values.signal, message))
+    rows = SignalRows(message[order], t_us[order], values.signal[order], values.value[order])
+    return Stored(rows, values.source[order])

@@ -1,15 +1,19 @@
 from datetime import timedelta
 from uuid import uuid4
 
+import numpy as np
 import pytest
 
-from store import audit, identities
+from store import audit, identities, segments
 from store.consumers import Scope
 from store.identities import Sighting
+from store.messages import MessageKeys
 from store.pool import Connection
 from tests.api import town
 from tests.api.conftest import Client, Keys
 from tests.api.town import NOW
+from vehicle.day import us_of
+from vehicle.frame import SignalRows
 
 
 async def test_a_vehicle_is_read_by_its_random_id_and_audited(
@@ -96,18 +100,19 @@ async def test_days_are_bounded_and_leave_gaps_out(client: Client, conn: Connect
 async def test_a_signal_is_down_sampled(client: Client, conn: Connection, key: Keys) -> None:
     made = await town.build(conn, 6)
     start = NOW - timedelta(hours=2)
-    for minute in range(0, 120, 10):
-        await conn.execute(
-            "insert into segment (vehicle_id, at, until, boot, life, seq, signal, samples, dt_us, value)"
-            " values (%s, %s, %s, 1, 0, %s, '{2,6}', '{3,1}', '{0,1000000,2000000,500000}', %s)",
-            (
-                made.ids[0],
-                start + timedelta(minutes=minute),
-                start + timedelta(minutes=minute, seconds=2),
-                minute,
-                [float(minute), minute + 1.0, minute + 2.0, 20.0],
-            ),
-        )
+    minute = np.arange(0, 120, 10)
+    dt_us = np.array([0, 1_000_000, 2_000_000, 500_000])
+    at_us = us_of(start) + minute[:, None] * 60_000_000 + dt_us
+    speed = minute[:, None] + [0.0, 1.0, 2.0]
+    rows = SignalRows(
+        message=np.repeat(np.arange(12, dtype=np.int32), 4),
+        t_us=at_us.reshape(-1),
+        signal=np.tile(np.array([2, 2, 2, 6], np.int16), 12),
+        value=np.hstack([speed, np.full((12, 1), 20.0)]).reshape(-1),
+    )
+    ones = np.ones(12, dtype=np.int64)
+    keys = MessageKeys(made.ids[0] * ones, ones, 0 * ones, minute)
+    await segments.append(conn, keys, [None] * 12, rows)
     header = await key(Scope.READ)
     url = f"/v1/vehicles/{made.vehicles[0]}/signals"
     wanted = {

@@ -37,8 +37,9 @@ def test_values_are_counted_as_added_removed_and_changed_by_signal() -> None:
     assert found.messages.tolist() == [0, 3]
 
 
-def test_several_values_of_one_moment_stand_against_each_other_in_their_order() -> None:
-    found = compare(table([(0, 1, 10, 5.0), (0, 1, 10, 6.0)]), table([(0, 1, 10, 5.0), (0, 1, 10, 8.0)]))
+def test_several_values_of_one_moment_stand_against_each_other_by_size() -> None:
+    """They are of several senders, in whatever order."""
+    found = compare(table([(0, 1, 10, 6.0), (0, 1, 10, 5.0)]), table([(0, 1, 10, 5.0), (0, 1, 10, 8.0)]))
     assert found.by_signal == {1: Change(2, 2, changed_n=1, largest_from=6.0, largest_to=8.0)}
 
 
@@ -61,7 +62,7 @@ def slowly(before: list[Row], after: list[Row]) -> dict[int, Change]:
     news: dict[tuple[int, int, int, int], float] = {}
     for rows, by_place in ((before, olds), (after, news)):
         nth: Counter[tuple[int, int, int]] = Counter()
-        for message, signal, t_us, value in rows:
+        for message, signal, t_us, value in sorted(rows):
             by_place[message, signal, t_us, nth[message, signal, t_us]] = value
             nth[message, signal, t_us] += 1
     found: dict[int, Change] = {}

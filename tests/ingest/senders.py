@@ -147,8 +147,9 @@ CONTENTS: Final = {
     "vehicle": "select vin, registered_at is null from vehicle order by 1",
     "message": "select v.vin, m.boot, m.life, m.seq, m.kind, m.happened_at, m.body_hash, m.body_bytes"
     " from message m join vehicle v on v.id = m.vehicle_id order by 1, 2, 3, 4",
-    "segment": "select v.vin, s.at, s.until, s.boot, s.life, s.seq, c.name, s.signal, s.samples, s.dt_us,"
-    " s.value"
+    "segment": "select v.vin, s.at, s.span_ms, s.boot, s.life, s.seq, c.name, array(select distinct signal"
+    " from segment_values(s.body) order by 1), array(select (source, signal, dt_us, value)::text"
+    " from segment_values(s.body) order by source, signal, dt_us, value)"
     " from segment s join vehicle v on v.id = s.vehicle_id left join codebook c on c.id = s.codebook_id"
     " order by 1, 4, 5, 6, 2",
     "raw_frame": "select v.vin, r.at, r.boot, r.life, r.seq, r.dt_us, r.can_id, r.bus, r.length, r.data"

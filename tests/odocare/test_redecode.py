@@ -4,12 +4,14 @@ import json
 import random
 from datetime import date
 
+import numpy as np
 import pytest
 
 from decoders.codebook import Codebook
 from ingest.delivery import Delivery
 from odocare.redecode_report import RedecodeReport
-from store import audit, redecode
+from store import audit, redecode, segments
+from store.messages import MessageKeys
 from store.pool import Connection, connect
 from store.redecode import Choice
 from tests.ingest.senders import T0_US, can, contents, deliver, signals, vin
@@ -37,6 +39,7 @@ from tests.odocare.redecoding import (
 )
 from vehicle.day import at_of
 from vehicle.errors import ConflictError, NotFoundError
+from vehicle.frame import SignalRows
 
 A, B = vin(1), vin(2)
 WRONG, RIGHT = content(km_per_bit=1.0), content()
@@ -255,17 +258,21 @@ async def test_positions_stay_hidden_and_those_found_only_now_are_taken_out(conn
 async def test_values_of_the_same_message_that_something_else_decoded_stay(conn: Connection) -> None:
     await store(conn, fleet(), WRONG_LINE)
     await conn.execute("insert into codebook (name, version) values ('identifiers', '1')")
-    await conn.execute(
-        "insert into segment"
-        " (vehicle_id, at, until, boot, life, seq, codebook_id, signal, samples, dt_us, value)"
-        " select vehicle_id, at, at, boot, life, seq, (select id from codebook where name = 'identifiers'),"
-        " array[31]::smallint[], array[1], array[0], array[77.0] from segment where codebook_id is not null"
+    cur = await conn.execute("select id from codebook where name = 'identifiers'")
+    ((book,),) = await cur.fetchall()
+    cur = await conn.execute(
+        "select vehicle_id, boot, life, seq, (extract(epoch from at) * 1000000)::bigint from segment"
+        " where codebook_id is not null"
     )
+    *keys, at_us = np.array(await cur.fetchall(), dtype=np.int64).T
+    answered = SignalRows(np.arange(4, dtype=np.int32), at_us, np.full(4, 31, np.int16), np.full(4, 77.0))
+    await segments.append(conn, MessageKeys(*keys), [book] * 4, answered)
     report = await again(conn, RIGHT)
     assert change(report, ODOMETER) == (80, 80, 0, 0, 80)
-    cur = await conn.execute("select c.name, s.value from segment s join codebook c on c.id = s.codebook_id")
-    answers = [value for name, value in await cur.fetchall() if name == "identifiers"]
-    assert answers == [[77.0]] * 4
+    cur = await conn.execute(
+        "select value from segment, segment_values(body) where codebook_id = %(book)s", {"book": book}
+    )
+    assert await cur.fetchall() == [(77.0,)] * 4
 
 
 async def test_each_replaced_day_is_in_the_audit(conn: Connection) -> None:

@@ -113,11 +113,21 @@ async def test_messages_of_the_next_day_keep_their_readings_until_it_is_their_tu
     assert after[first, odometer.SIGNALS] == before[first, odometer.SIGNALS]
 
 
-async def test_where_frames_are_gone_the_readings_stay_and_nobody_is_said_to_have_counted_them(
-    conn: Connection,
-) -> None:
+async def test_where_frames_are_gone_the_readings_stay_those_of_who_counted_them(conn: Connection) -> None:
     await store(conn, haul(), line(WRONG))
     await conn.execute("delete from raw_frame where seq = 4")
+    await again(conn, RIGHT)
+    second = {source: row for (day, source), row in (await days(conn)).items() if day == date(2025, 10, 10)}
+    assert odometer.UNTOLD not in second
+    assert second[odometer.J1939_VD + CLUSTER]["high_km"] == 160_493.0
+    assert second[odometer.J1939_VD + CLUSTER]["low_km"] == 80_124.5
+    assert second[odometer.J1939_VDHR + ENGINE]["high_km"] == 80_244.0
+
+
+async def test_nobody_is_said_to_have_counted_what_was_stored_before_senders_were(conn: Connection) -> None:
+    await store(conn, haul(), line(WRONG))
+    await conn.execute("delete from raw_frame where seq = 4")
+    await conn.execute("update segment_shape set source = null")
     await again(conn, RIGHT)
     second = {source: row for (day, source), row in (await days(conn)).items() if day == date(2025, 10, 10)}
     assert second[odometer.UNTOLD]["high_km"] == 160_493.0
@@ -146,7 +156,4 @@ async def test_readings_of_a_codebook_that_is_no_longer_there_stay(conn: Connect
     await store(conn, [evening], line(WRONG))
     await again(conn, RIGHT)
     found = {source: (row["first_km"], row["last_km"]) for (_, source), row in (await days(conn)).items()}
-    assert found == {
-        odometer.UNTOLD: (80_000.0, 80_000.0),
-        odometer.J1939_VD + ENGINE: (80_100.0, 80_100.0),
-    }
+    assert found == {odometer.J1939_VD + ENGINE: (80_000.0, 80_100.0)}

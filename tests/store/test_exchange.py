@@ -12,8 +12,8 @@ from store.pool import Connection
 
 BEGIN: Final = datetime(2026, 1, 7, tzinfo=UTC)
 STORED: Final = b"""
-    insert into segment (vehicle_id, at, until, boot, life, seq, codebook_id, signal, samples, dt_us, value)
-    select 1, at, at, 1, 0, row_number() over (order by at) - 1, 1, '{1}', '{1}', '{0}', '{5}'
+    insert into segment (vehicle_id, at, boot, seq, span_ms, life, codebook_id, body)
+    select 1, at, 1, row_number() over (order by at) - 1, 0, 0, 1, ''
     from generate_series(%(begin)s::timestamptz, %(begin)s::timestamptz + interval '69 days', '1 day') at
 """
 SCANS: Final = b"""
