@@ -1,9 +1,11 @@
 """What each fault experiment found, and the table of it."""
 
+import contextlib
 import os
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, Literal
 
 INVARIANTS: Final = ("I1", "I2", "I3", "I4", "I5")
@@ -50,6 +52,15 @@ def crowding() -> float:
     Limits in seconds are meant for a free machine with two cores.
     """
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+def waited_for_a_core_s(pid: int) -> float:
+    """How long a process was ready to run while others had the processor, its threads added up."""
+    waited_ns = 0
+    for thread in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            waited_ns += int(thread.read_text(encoding="ascii").split()[1])
+    return waited_ns / 1e9
 
 
 def lines(experiments: Iterable[Experiment]) -> list[str]:

@@ -16,14 +16,14 @@ from simulator.publish import Publisher
 from simulator.truth import TruthWriter
 from store.pool import Connection
 from tests.faults.reconciled import held, reconcile, settled
-from tests.faults.table import Experiment, crowding
+from tests.faults.table import Experiment, waited_for_a_core_s
 from tests.faults.traffic import Traffic
 from tests.ingest.broker import OwnBroker
 from tests.ingest.process import Process
 
 ANYWHERE: Final = "anywhere"
 FIRST_COMMIT_S: Final = 5.0
-KILL_BY_S: Final = 30.0
+KILL_BY_S: Final = 60.0
 LARGEST_N: Final = 3
 PORTION: Final = 20
 """Messages between two looks at the process."""
@@ -36,7 +36,9 @@ class Killed:
         self._arguments = (folder, database_url, broker)
         self._conn = conn
         self.first_commits_s: list[float] = []
-        """From each restart to the first row."""
+        """From each restart to the first row, without the time in which others had the processor."""
+        self.waited_s = 0.0
+        """Such time at most."""
 
     def start(self, environment: Mapping[str, str]) -> Process:
         return Process(*self._arguments, environment=environment)
@@ -56,7 +58,9 @@ class Killed:
                 await send.some(traffic)
                 if not has_committed and sum(await held(self._conn)) > before:
                     has_committed = True
-                    self.first_commits_s.append(time.monotonic() - began)
+                    waited_s = waited_for_a_core_s(running.process.pid)
+                    self.first_commits_s.append(time.monotonic() - began - waited_s)
+                    self.waited_s = max(self.waited_s, waited_s)
                 if point == ANYWHERE and running.ready.exists():
                     die_at = min(die_at, time.monotonic() + draw.uniform(0.0, 0.5))
                     if time.monotonic() >= die_at:
@@ -107,6 +111,10 @@ async def test_whatever_the_point_nothing_is_lost_or_doubled(
     finally:
         last.kill()
     await reconcile(experiment, conn, tmp_path / "truth", [metrics])
-    slowest_s, may_be_s = max(killed.first_commits_s), FIRST_COMMIT_S * crowding()
-    experiment.note(f"{len(points)} kills; restart to first commit {slowest_s:.1f} s, < {may_be_s:.0f} s")
-    assert slowest_s < may_be_s
+    slowest_s = max(killed.first_commits_s)
+    experiment.note(
+        f"{len(points)} kills; restart to first commit {slowest_s:.1f} s at most, < {FIRST_COMMIT_S:.0f} s"
+    )
+    if killed.waited_s > 0.5:
+        experiment.note(f"others had the processor for up to {killed.waited_s:.1f} s more")
+    assert slowest_s < FIRST_COMMIT_S
