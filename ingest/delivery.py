@@ -1,7 +1,9 @@
 """What a door hands over: one message as it came."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
+
+from msgspec import Struct
 
 from vehicle.errors import DecodeError
 
@@ -18,8 +20,7 @@ class Fate:
     """Why it was refused as a whole; None: it is stored, or was before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True, gc=False):
     """One message."""
 
     topic: str
@@ -28,7 +29,7 @@ class Delivery:
     """When it arrived, microseconds since 1970 UTC."""
     is_duplicate: bool = False
     """The broker has sent it before (DUP)."""
-    fate: Fate | None = field(default=None, compare=False)
+    fate: Fate | None = None
     """Where the door reads what became of it; None: it does not ask."""
     refused: DecodeError | None = None
     """Why the door itself does not take it; it is kept and not read."""

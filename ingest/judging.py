@@ -1,13 +1,13 @@
 """The second step of a batch: whose message it is, when it happened, which codebook reads it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from decoders.codebook import Codebook
@@ -40,8 +40,7 @@ EARLIEST_US: Final = us_of(datetime(2010, 1, 1, tzinfo=UTC))
 """Where the build date is unknown: no T-Box that speaks this protocol is older."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(Struct, frozen=True, gc=False):
     """A message that nothing speaks against: it asks the ledger."""
 
     arrived: Arrived

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
 
+from msgspec import Struct
+
 from decoders import envelope, wire
 from decoders.message import CanMessage, DiagMessage, DtcMessage, Message, SignalsMessage
 from ingest import packets, topic
@@ -18,8 +20,7 @@ Readable = Message | PacketMessage
 """All kinds of messages."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(Struct, frozen=True, gc=False):
     """A message whose envelope could be read."""
 
     delivery: Delivery

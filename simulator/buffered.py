@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from msgspec import structs
+
 from decoders.envelope import Message, decode, encode
 from simulator.buffer import MOST_BYTES, Buffer, Held
 from simulator.outgoing import outgoing
@@ -44,7 +46,7 @@ class BufferedSender:
 
     async def send(self, message: Message) -> None:
         """Keep a message and send it; it asks for an acknowledgement."""
-        asking = replace(message, envelope=replace(message.envelope, ack=True, resent=False))
+        asking = replace(message, envelope=structs.replace(message.envelope, ack=True, resent=False))
         ready = outgoing(asking)
         head = asking.envelope
         if self._truth is not None:
@@ -98,6 +100,6 @@ class BufferedSender:
 def _resent(held: Held) -> Message:
     """The same message, saying that it comes out of the buffer."""
     message = decode(held.topic.rpartition("/")[2], held.body)
-    again = replace(message, envelope=replace(message.envelope, resent=True))
+    again = replace(message, envelope=structs.replace(message.envelope, resent=True))
     assert encode(message) == held.body, "a body that is decoded and encoded again is the same"
     return again

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from store import arrays, ledger_ranges
@@ -21,8 +22,7 @@ Key = tuple[int, int, int]
 """Vehicle, boot, sequence number."""
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerEntry:
+class LedgerEntry(Struct, frozen=True, gc=False):
     """One message that asks to be stored."""
 
     vehicle_id: int

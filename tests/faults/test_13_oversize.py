@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from decoders.envelope import MAX_WIRE_BYTES, encode
 from decoders.message import CanMessage
@@ -64,7 +65,7 @@ def split(message: CanMessage) -> list[CanMessage]:
     )
     done = split(first)
     seq = done[-1].envelope.seq + 1
-    return [*done, *split(replace(second, envelope=replace(message.envelope, seq=seq)))]
+    return [*done, *split(replace(second, envelope=structs.replace(message.envelope, seq=seq)))]
 
 
 @pytest.mark.parametrize("version", [V5, V311])

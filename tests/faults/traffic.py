@@ -4,6 +4,8 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from msgspec import structs
+
 from decoders.envelope import Message
 from simulator.outgoing import Outgoing, outgoing
 from simulator.publish import Publisher
@@ -68,7 +70,7 @@ class Traffic:
 
 def resent(message: Message) -> Message:
     """The same out of the vehicle's buffer."""
-    return replace(message, envelope=replace(message.envelope, resent=True))
+    return replace(message, envelope=structs.replace(message.envelope, resent=True))
 
 
 def broken(ready: Outgoing) -> Outgoing:

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from decoders.envelope import decode, encode
 from decoders.message import Message
@@ -43,7 +44,7 @@ class Said:
 
 
 def asking(message: Message) -> Delivery:
-    return deliver(replace(message, envelope=replace(message.envelope, ack=True)))
+    return deliver(replace(message, envelope=structs.replace(message.envelope, ack=True)))
 
 
 async def said(conn: Connection, line: Line, *deliveries: Delivery) -> list[tuple[str, dict[str, Any]]]:
@@ -70,7 +71,7 @@ async def test_a_lost_acknowledgement_costs_a_resend_and_stores_nothing_twice(
 ) -> None:
     message = signals(A, 0, {ODOMETER: 5.0})
     first = await said(conn, line, asking(message))
-    resent = replace(message, envelope=replace(message.envelope, resent=True))
+    resent = replace(message, envelope=structs.replace(message.envelope, resent=True))
     assert await said(conn, line, asking(resent)) == first
     row = await (await conn.execute("select count(*) from message")).fetchone()
     assert row == (1,)

@@ -1,7 +1,8 @@
 """Batches close by count, bytes or age, keep the order, and let nothing go that is not settled."""
 
 import asyncio
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from ingest.batcher import Batcher, Limits
 from ingest.delivery import Delivery, Fate

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from decoders import wire
 from decoders.envelope import encode
@@ -15,7 +16,7 @@ from tests.ingest.senders import ODOMETER, deliver, raw, signals, vin
 
 
 def again(message: SignalsMessage) -> SignalsMessage:
-    return replace(message, envelope=replace(message.envelope, resent=True))
+    return replace(message, envelope=structs.replace(message.envelope, resent=True))
 
 
 @pytest.mark.parametrize("as_json", [False, True])

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from typer.testing import CliRunner
 
 from decoders.envelope import Message
@@ -66,7 +67,7 @@ async def test_what_arrived_whatever_the_order_and_however_often_is_all_there(
     conn: Connection, line: Line, tmp_path: Path
 ) -> None:
     messages = journey()
-    again = [replace(one, envelope=replace(one.envelope, resent=True)) for one in messages]
+    again = [replace(one, envelope=structs.replace(one.envelope, resent=True)) for one in messages]
     arriving = [*messages, *again, *messages]
     random.Random(3).shuffle(arriving)
     for start in range(0, len(arriving), 4):

@@ -1,9 +1,8 @@
 """The ledger: once is once, and a counter that was reset begins a new life."""
 
-from dataclasses import replace
-
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from store import messages
 from store.messages import MOST_LIVES, REFUSED, LedgerEntry
