@@ -88,13 +88,16 @@ async def finish(conn: Connection, batch: Numbering, lives: Sequence[int | None]
     answers = np.array([_DOUBLE if life is None else life for life in lives], dtype=np.int64)
     became[asked] = answers[batch.place[asked]]
     life, was = batch.boots.life[batch.of_boot], batch.boots.was[batch.of_boot]
+    counts = became != _DOUBLE
+    if not counts.all():
+        await _hold_back(conn, batch, counts)
     if (became > life).any():
         await _begin_again(conn, batch, became, life, was)
-    holes, seen_us = _holes(batch, life, was)
+    holes, seen_us = _holes(batch, counts, life, was)
     await gaps.open_(conn, holes, seen_us)
     tally.gaps += len(holes)
     tally.passed_over += holes.count()
-    late = _late(batch, became, life, was)
+    late = _late(batch, counts, life, was)
     if len(late):
         tally.late += await gaps.fill(conn, late, known_us=int(batch.known_us.max()))
 
@@ -113,6 +116,17 @@ def _refused(refusals: Sequence[Refusal], fleet: Mapping[Vin, VehicleRef]) -> li
         ):
             rows.append((vehicle.id, one.boot, one.seq, one.delivery.known_us, _NOBODY, 0))
     return rows
+
+
+async def _hold_back(conn: Connection, batch: Numbering, counts: NDArray[np.bool_]) -> None:
+    """Let no double raise a boot's highest number: it is one of the run before the counter began again."""
+    told, real = batch.boots.was.copy(), batch.boots.was.copy()
+    np.maximum.at(told, batch.of_boot, batch.seq)
+    np.maximum.at(real, batch.of_boot[counts], batch.seq[counts])
+    wrong = (told > real) & (real != NEW)
+    if wrong.any():
+        of = batch.boots
+        await boots.restart(conn, of.vehicle_id[wrong], of.boot[wrong], of.life[wrong], real[wrong])
 
 
 async def _begin_again(
@@ -137,7 +151,8 @@ async def _begin_again(
                 now, highest, is_reset = int(became[row]), NEW, True
             if is_reset:
                 life[row], was[row] = now, NEW
-            highest = max(highest, int(batch.seq[row]))
+            if became[row] != _DOUBLE:
+                highest = max(highest, int(batch.seq[row]))
         if is_reset:
             again.append((batch.boots.vehicle_id[number], batch.boots.boot[number], now, highest))
     if again:
@@ -146,10 +161,11 @@ async def _begin_again(
 
 
 def _holes(
-    batch: Numbering, life: NDArray[np.int64], was: NDArray[np.int64]
+    batch: Numbering, counts: NDArray[np.bool_], life: NDArray[np.int64], was: NDArray[np.int64]
 ) -> tuple[Numbers, NDArray[np.int64]]:
     """Runs of numbers between what was known and what comes; arrival of what passed them over."""
-    order = np.lexsort((batch.seq, life, batch.of_boot))
+    rows = np.flatnonzero(counts)
+    order = rows[np.lexsort((batch.seq[rows], life[rows], batch.of_boot[rows]))]
     seq, floor = batch.seq[order], was[order]
     starts = _starts(batch.of_boot[order], life[order])
     before = np.where(starts, floor, np.maximum(np.append(NEW, seq[:-1]), floor))
@@ -162,10 +178,10 @@ def _holes(
 
 
 def _late(
-    batch: Numbering, became: NDArray[np.int64], life: NDArray[np.int64], was: NDArray[np.int64]
+    batch: Numbering, counts: NDArray[np.bool_], life: NDArray[np.int64], was: NDArray[np.int64]
 ) -> Numbers:
     """New numbers below what was known, each once."""
-    rows = np.flatnonzero((batch.seq <= was) & (became != _DOUBLE))
+    rows = np.flatnonzero((batch.seq <= was) & counts)
     if not len(rows):
         return Numbers(rows, rows, rows, rows, rows)
     _, first = np.unique(np.stack([batch.of_boot[rows], batch.seq[rows]]), axis=1, return_index=True)

@@ -1,12 +1,12 @@
 """Sequence numbers: what was passed over is a gap, what comes late fills it, and order does not matter."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from numpy.typing import NDArray
 
 from ingest import numbering
@@ -32,7 +32,7 @@ LAST = 2**63 - 1
 
 def entry(seq: int, *, vehicle: int = 1, boot: int = 5, body: int = 0, minute: int = 0) -> LedgerEntry:
     later_us = 60_000_000 * minute
-    return replace(
+    return structs.replace(
         ENTRY,
         vehicle_id=vehicle,
         boot=boot,
@@ -129,6 +129,18 @@ async def test_a_counter_that_begins_again_is_counted_from_0_again(conn: Connect
     assert (stands.seen, stands.upto, stands.missing) == (6, 1, [2, 3, 5])
     await bring(conn, [entry(5, minute=6), entry(7, minute=6)])
     assert await open_gaps(conn) == [(1, 5, 0, 2, 2), (1, 5, 1, 2, 3)]
+
+
+async def test_what_comes_again_of_the_run_before_a_reset_changes_nothing(conn: Connection) -> None:
+    before = [entry(seq) for seq in (0, 1, 50)]
+    await bring(conn, before)
+    await bring(conn, [entry(seq, body=100 + seq, minute=5) for seq in (0, 1)])
+    found = await open_gaps(conn)
+    assert found == [(1, 5, 0, 2, 49)]
+    tally = await bring(conn, [*before, entry(2, minute=6), entry(4, minute=6), before[-1]])
+    assert (tally.doubled, tally.passed_over) == (4, 1)
+    assert await open_gaps(conn) == [*found, (1, 5, 1, 3, 3)]
+    assert (await standing(conn, *_columns(1, 5)))[1, 5].seen == 4
 
 
 async def test_two_bodies_under_the_newest_number_are_no_reset(conn: Connection) -> None:

@@ -1,12 +1,12 @@
 """The folded ledger: what was stored once is a double weeks later too, and a reset is told from it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import psycopg
 import pytest
+from msgspec import structs
 
 from ingest import numbering
 from ingest.metrics import Tally
@@ -63,7 +63,7 @@ async def test_only_what_is_old_is_folded_and_only_messages_with_numbers(conn: C
     await admit(conn, entries([0, 1, 2, 5]))
     await admit(conn, entries([6], kind="can"))
     await admit(conn, entries([7], known=LATER))
-    await messages.admit(conn, [replace(entries([3])[0], boot=-9)])
+    await messages.admit(conn, [structs.replace(entries([3])[0], boot=-9)])
     await conn.execute("insert into transport_carry values (1, 5, 0, 6, 'x'), (1, 5, 0, 7, 'y')")
     assert await ledger_ranges.count(conn, LATER) == 5
     assert await fold(conn) == 5
@@ -79,7 +79,7 @@ async def test_what_was_folded_is_a_double_weeks_later(conn: Connection) -> None
     sent = entries(range(20))
     assert await admit(conn, sent) == [0] * 20
     await fold(conn)
-    assert await admit(conn, [replace(one, known_us=us_of(LATER)) for one in sent]) == [None] * 20
+    assert await admit(conn, [structs.replace(one, known_us=us_of(LATER)) for one in sent]) == [None] * 20
     assert await rows(conn) == 0
 
 
@@ -118,12 +118,12 @@ async def test_the_life_of_a_folded_message_is_found_again(conn: Connection) -> 
     await admit(conn, [one])
     await fold(conn)
     assert await messages.life_of(conn, one) == 0
-    assert await messages.life_of(conn, replace(one, seq=4)) is None
-    assert await messages.life_of(conn, replace(one, happened_us=us_of(LATER))) is None
+    assert await messages.life_of(conn, structs.replace(one, seq=4)) is None
+    assert await messages.life_of(conn, structs.replace(one, happened_us=us_of(LATER))) is None
 
 
 async def test_the_highest_number_of_all_is_never_folded(conn: Connection) -> None:
-    top = replace(entries([0])[0], seq=2**63 - 1)
+    top = structs.replace(entries([0])[0], seq=2**63 - 1)
     await admit(conn, [top])
     assert await fold(conn) == 0
     assert await admit(conn, [top]) == [None]
@@ -162,5 +162,7 @@ async def test_the_kind_of_a_folded_message_is_remembered_as_far_as_it_matters(c
     for folded in (0, 2):
         assert await fold(conn, LATER if folded else SENT) == folded
         async with conn.transaction():
-            found = [part.value.tolist() async for part in stored_rows.of_signals(conn, reach, signals=[1])]
+            found = [
+                part.rows.value.tolist() async for part in stored_rows.of_signals(conn, reach, signals=[1])
+            ]
         assert found == [[7.0]]
