@@ -1,8 +1,5 @@
 """The ingest process of a benchmark, and what it tells of itself."""
 
-import os
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from bench._servers import Servers
-from odocare.children import Child, free_port, wait_ready
+from odocare import children
+from odocare.children import Child
 
 _STORED: Final = 'odocare_ingest_messages_total{outcome="stored"}'
 _VALUES: Final = 'odocare_ingest_details_total{what="values"}'
@@ -42,29 +40,11 @@ class Ingest:
 
 @contextmanager
 def ingesting(at: Servers, codebooks: Path) -> Iterator[Ingest]:
-    """Ingest as a process of its own, subscribed."""
-    port, ready, log = free_port(), at.home / "ingest.ready", at.home / "ingest.log"
+    """`odocare ingest` as a process of its own, subscribed."""
+    port, ready = children.free_port(), at.home / "ingest.ready"
     ready.unlink(missing_ok=True)
-    with log.open("ab") as sink:
-        process = subprocess.Popen(  # noqa: S603  # our own module
-            [sys.executable, "-m", "bench._ingest_process", str(port), str(ready)],
-            env={**_environment(), **at.environment, "ODOCARE_CODEBOOKS": str(codebooks)},
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        child = Child("ingest", process, log)
-        wait_ready(child, ready)
+    arguments = ["--metrics-port", str(port), "--ready-file", str(ready)]
+    environment = at.environment | {"ODOCARE_CODEBOOKS": str(codebooks)}
+    with children.running("ingest", arguments, log=at.home / "ingest.log", env=environment) as child:
+        children.wait_ready(child, ready)
         yield Ingest(child, port)
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("ODOCARE_")}

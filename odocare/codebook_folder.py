@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Final
 
 from vehicle.errors import CodebookError, SettingsError
+from vehicle.signal import Catalogue
 
 MANIFEST: Final = "manifest.toml"
+SIGNALS: Final = "signals.toml"
 _MAX_TOML_BYTES: Final = 8 << 20
 
 
@@ -40,6 +42,15 @@ def read(folder: Path) -> Folder:
         if file.is_file():
             found[name] = toml(file) if file.suffix.lower() == ".toml" else signal_file(file)
     return Folder(str(place), text, found)
+
+
+def with_signals(shipped: Catalogue, folder: Path) -> Catalogue:
+    """The catalogue with a maker's own signals, where the folder has some. Raises `CatalogueError`."""
+    place = folder / SIGNALS
+    if not place.is_file():
+        return shipped
+    where = str(place)
+    return shipped.with_own(Catalogue.from_toml(toml(place), where=where), where=where)
 
 
 def signal_file(file: Path) -> bytes:

@@ -14,12 +14,13 @@ from decoders.plan import EXTENDED
 from decoders.recording import FaultLists, Recording, Tally
 from decoders.signal_files import database
 from decoders.verbatim import FileBook, Options
-from odocare import capture_file, wiring
+from odocare import capture_file
 from odocare.ahead import ahead
 from odocare.capture_file import Advance, CaptureError
 from vehicle.day import at_of
 from vehicle.errors import DecodeError
 from vehicle.frame import FrameBatch
+from vehicle.signal import Catalogue
 
 if TYPE_CHECKING:
     from decoders.kernel import Kernel
@@ -91,14 +92,17 @@ class Done:
 
 
 def book_of(
-    signal_files: Sequence[Path], mapping: Path | None, options: Options, kernel: "Kernel | None"
+    signal_files: Sequence[Path],
+    mapping: Path | None,
+    options: Options,
+    kernel: "Kernel | None",
+    catalogue: Catalogue,
 ) -> FileBook:
     """The book of some signal files, with a map or in their own names. Raises `CodebookError`, `OSError`."""
     contents: dict[str, str | bytes] = {str(path): path.read_bytes() for path in signal_files}
     if mapping is None:
         return verbatim.load(database.load(contents), signal_files[0].stem, options, kernel)
     text = mapping.read_text(encoding="utf-8")
-    catalogue = wiring.catalogue()
     name = Map.from_toml(text, where=str(mapping)).name
     found = codebook.load(name, contents, text, catalogue, kernel)
     placed = database.load(contents).messages.values()

@@ -44,7 +44,7 @@ def line(settings: Settings) -> Line:
     codebooks = wiring.codebooks(kernels.decoding(settings), settings.codebooks)
     diagnostics = wiring.diagnostics(settings.codebooks)
     codes = dtc_meanings.table_when_there(wiring.database_url(settings))
-    lexicon = Lexicon.of(wiring.catalogue(), codebooks, codes, diagnostics)
+    lexicon = Lexicon.of(wiring.catalogue(settings.codebooks), codebooks, codes, diagnostics)
     return Line(lexicon, seal(settings))
 
 

@@ -57,7 +57,7 @@ def options(settings: Settings) -> AppOptions:
     """What the application is given, out of the settings and the shipped files."""
     return AppOptions(
         assets=settings.home / "assets" / "node_modules",
-        catalogue=wiring.catalogue(),
+        catalogue=wiring.catalogue(settings.codebooks),
         dtc=dtc_meanings.table(wiring.database_url(settings)),
         features=features(),
     )

@@ -52,9 +52,10 @@ def _url(settings: Settings, name: str, what: str) -> str:
     return url
 
 
-def catalogue() -> Catalogue:
-    """The signal catalogue that ships with this version."""
-    return Catalogue.from_toml(dbc.read("signals.toml"), where="dbc/signals.toml")
+def catalogue(folder: Path | None = None) -> Catalogue:
+    """The signal catalogue that ships with this version, with the signals of a maker's folder."""
+    shipped = Catalogue.from_toml(dbc.read("signals.toml"), where="dbc/signals.toml")
+    return shipped if folder is None else codebook_folder.with_signals(shipped, folder)
 
 
 def codebooks(kernel: "Kernel | None" = None, folder: Path | None = None) -> "Codebooks":
@@ -70,7 +71,7 @@ def codebooks(kernel: "Kernel | None" = None, folder: Path | None = None) -> "Co
         return shipped
     own = codebook_folder.read(folder)
     return manifest.load(
-        own.manifest_toml, own.contents, catalogue(), kernel, where=own.where, beside=shipped
+        own.manifest_toml, own.contents, catalogue(folder), kernel, where=own.where, beside=shipped
     )
 
 
@@ -83,7 +84,7 @@ def diagnostics(folder: Path | None = None) -> "DiagnosticBooks":
     if folder is None:
         return shipped
     own = codebook_folder.read(folder)
-    mine = books.load(own.manifest_toml, texts | own.texts, catalogue())
+    mine = books.load(own.manifest_toml, texts | own.texts, catalogue(folder))
     for name in shipped.by_name.keys() & mine.by_name.keys():
         raise CodebookError(f"{own.where}: diagnostics {name!r} stands twice")
     return books.DiagnosticBooks(

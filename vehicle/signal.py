@@ -9,6 +9,10 @@ from typing import Final
 from vehicle.errors import CatalogueError
 from vehicle.units import Unit
 
+FIRST_OWN: Final = 16_384
+LAST_OWN: Final = 32_767
+"""Numbers of makers' own signals, which no version ships; a signal's number is a `smallint` in the store."""
+_OWN_PATHS: Final = "Vehicle.X-"
 _ROUNDING: Final = 1e-12
 """Relative: 255 times 0.005 V is a little more than 1.275 V."""
 
@@ -74,6 +78,29 @@ class Catalogue:
         if len(by_path) < len(signals) or len(by_number) < len(signals):
             raise CatalogueError(f"{where}: a path or a number stands twice")
         return cls(signals=signals, by_path=by_path, by_number=by_number)
+
+    def with_own(self, own: "Catalogue", *, where: str) -> "Catalogue":
+        """Both together, where `own` are a maker's signals under paths and numbers that nobody else has.
+
+        Raises `CatalogueError` with all problems, one per line.
+        """
+        problems = []
+        for one in own.signals:
+            if not one.path.startswith(_OWN_PATHS):
+                problems.append(
+                    f"{where}: a maker's signals live under {_OWN_PATHS}<maker>., got {one.path!r}"
+                )
+            elif one.path in self.by_path:
+                problems.append(f"{where}: {one.path} is in the catalogue that is shipped")
+            if not FIRST_OWN <= one.number <= LAST_OWN:
+                problems.append(
+                    f"{where}: {one.path} has a number of {FIRST_OWN} to {LAST_OWN}, got {one.number}"
+                )
+        if problems:
+            raise CatalogueError("\n".join(problems))
+        return Catalogue(
+            self.signals + own.signals, self.by_path | own.by_path, self.by_number | own.by_number
+        )
 
     def of(self, path: str) -> Signal:
         """The signal of a path. Raises `CatalogueError`."""

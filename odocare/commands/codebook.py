@@ -31,10 +31,11 @@ def check(
     """Load signal files and a map as ingest does; tell messages, signals, repairs and all problems."""
     from odocare import codebook_folder, wiring
     from odocare.codebook_report import lines, report
+    from odocare.settings import Settings
 
     contents = {str(file): codebook_folder.signal_file(file) for file in files}
     mapping = None if map_file is None else (str(map_file), codebook_folder.toml(map_file))
-    said = report(contents, mapping, wiring.catalogue())
+    said = report(contents, mapping, wiring.catalogue(Settings().codebooks))
     if as_json:
         typer.echo(json.dumps(said, ensure_ascii=False))
     else:

@@ -147,9 +147,9 @@ def _book(
     settings = _settings()
     kernel = kernels.decoding(settings)
     if codebook is None:
-        return decoding.book_of(signal_files, map_file, options, kernel)
+        return decoding.book_of(signal_files, map_file, options, kernel, wiring.catalogue(settings.codebooks))
     books = wiring.codebooks(kernel, settings.codebooks)
-    return verbatim.mapped(books.by_name(codebook), wiring.catalogue())
+    return verbatim.mapped(books.by_name(codebook), wiring.catalogue(settings.codebooks))
 
 
 def _settings() -> "Settings":

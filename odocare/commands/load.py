@@ -63,12 +63,18 @@ async def _load(path: Path, vin: "str | None", *, dry_run: bool) -> "Loaded":
     from store.pool import connect
     from vehicle.vin import Vin
 
-    async with connect(database_url(Settings())) as conn:
+    settings = Settings()
+    async with connect(database_url(settings)) as conn:
         await migrate.require_current(conn, migrate.read_migrations())
         file = load_file.open_file(path, None if vin is None else Vin(vin))
         with progress.bar(f"load {path.name}", file.rows_n) as advance:
             return await loading.load(
-                conn, file, catalogue(), now=datetime.now(UTC), dry_run=dry_run, advance=advance
+                conn,
+                file,
+                catalogue(settings.codebooks),
+                now=datetime.now(UTC),
+                dry_run=dry_run,
+                advance=advance,
             )
 
 

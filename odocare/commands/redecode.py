@@ -91,7 +91,7 @@ async def _run(
     settings = Settings()
     url = wiring.database_url(settings)
     lexicon = Lexicon.of(
-        wiring.catalogue(),
+        wiring.catalogue(settings.codebooks),
         wiring.codebooks(kernels.decoding(settings), settings.codebooks),
         wiring.dtc_table(),
         wiring.diagnostics(settings.codebooks),

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from odocare import wiring
 from odocare.cli import cli
-from vehicle.errors import CodebookError, SettingsError
+from vehicle.errors import CatalogueError, CodebookError, SettingsError
 
 WILD = Path(__file__).parent.parent / "decoders" / "wild"
 MAP = """[codebook]
@@ -174,3 +174,31 @@ def test_list_shows_who_uses_which(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert books["sedan"]["models"] == [{"model": "Sedan", "built_from": "2025-01-01", "built_until": None}]
     assert {"model": "Lorry", "built_from": None, "built_until": None} in books["j1939"]["models"]
     assert "    Sedan from 2025-01-01" in CliRunner().invoke(cli, ["codebook", "list"]).stdout
+
+
+OWN = """[[signal]]
+number = 20000
+path = "Vehicle.X-Maker.Trip"
+unit = "m"
+kind = "gauge"
+"""
+
+
+def test_a_maker_s_own_signals_are_mapped_like_any_other(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "signals.toml").write_text(OWN)
+    mapping = folder / "sedan.toml"
+    mapping.write_text(mapping.read_text().replace("Vehicle.TraveledDistance", "Vehicle.X-Maker.Trip"))
+    assert 20000 in wiring.codebooks(folder=folder).by_name("sedan").plan.numbers
+    assert wiring.catalogue(folder).of("Vehicle.X-Maker.Trip").number == 20000
+    monkeypatch.setenv("ODOCARE_CODEBOOKS", str(folder))
+    arguments = ["codebook", "check", str(folder / "files" / "sedan.dbc"), str(folder / "cluster.kcd")]
+    done = CliRunner().invoke(cli, [*arguments, "--map", str(mapping), "--json"])
+    assert json.loads(done.stdout)["problems"] == []
+
+
+def test_a_maker_s_signal_with_a_shipped_number_is_refused_with_its_file(folder: Path) -> None:
+    (folder / "signals.toml").write_text(OWN.replace("20000", "1"))
+    with pytest.raises(CatalogueError, match=r"signals\.toml: Vehicle\.X-Maker\.Trip has a number of 16384"):
+        wiring.codebooks(folder=folder)
