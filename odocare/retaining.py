@@ -87,6 +87,8 @@ async def _ledger(
             packets = await retention.forget_packets(conn, pages, forget_before)
             forgotten, gone = forgotten + packets, gone + packets
         advance(gone)
+    if folded or forgotten:
+        await retention.tidy_ledger(conn)
     return [Amount(retention.LEDGER, rows=folded, note="folded"), Amount(retention.PACKETS, rows=forgotten)]
 
 

@@ -58,6 +58,7 @@ FORGET_PACKETS: Final = """
     delete from message
     where ctid >= %(page)s::tid and ctid < %(end)s::tid and boot < 0 and known_at < %(before)s
 """
+TIDY: Final = "vacuum (skip_locked) message, ledger_range"
 TRY_LOCK: Final = "select pg_try_advisory_lock(%(key)s)"
 UNLOCK: Final = "select pg_advisory_unlock(%(key)s)"
 BEGIN: Final = """
@@ -163,6 +164,14 @@ async def forget_packets(conn: Connection, pages: tuple[int, int], before: datet
     """Delete GB/T 32960 packets from a slice of the ledger; how many they were."""
     parameters = {"page": f"({pages[0]},0)", "end": f"({pages[1]},0)", "before": before}
     return (await conn.execute(FORGET_PACKETS, parameters)).rowcount
+
+
+async def tidy_ledger(conn: Connection) -> None:
+    """Let the ledger's room be used again now: one night's rows are too few for PostgreSQL to do so itself.
+
+    `conn` must be in autocommit mode.
+    """
+    await conn.execute(TIDY)
 
 
 async def try_lock(conn: Connection) -> bool:
