@@ -82,13 +82,22 @@ async def admit(
     is free, or None: it is a double. Raises `ConflictError` where another process stores the same vehicles at
     the same time: try again.
     """
+    if not folded:
+        entered = await _insert(conn, entries, [0] * len(entries))
+        if len(entered) == len(entries):  # which is how it goes, but for doubles and resets
+            return [0] * len(entries)
+    else:
+        entered = None
     least = {place: life for place, life in (folded or {}).items() if life is not None}
     lives: list[int | None] = [
         REFUSED if least.get(n, 0) >= MOST_LIVES else None for n in range(len(entries))
     ]
     asking = [n for n, life in enumerate(lives) if life is None and (n in least or n not in (folded or {}))]
     first = {entries[place].key: place for place in reversed(asking)}
-    fresh = set(await _insert(conn, [(entries[n], least.get(n, 0)) for n in sorted(first.values())]))
+    if entered is None:
+        firsts = sorted(first.values())
+        entered = await _insert(conn, [entries[n] for n in firsts], [least.get(n, 0) for n in firsts])
+    fresh = set(entered)
     todo = []
     for place in asking:
         entry = entries[place]
@@ -97,7 +106,8 @@ async def admit(
         else:
             todo.append(place)
     stored = await _lives(conn, {entries[place].key for place in todo}) if todo else {}
-    resets = []
+    resets: list[LedgerEntry] = []
+    reset_lives: list[int] = []
     for place in todo:
         entry, life_of = entries[place], stored[entries[place].key]
         if entry.body_hash in life_of:
@@ -107,8 +117,9 @@ async def admit(
             lives[place] = REFUSED
             continue
         lives[place] = life_of[entry.body_hash] = life
-        resets.append((entry, life))
-    if len(await _insert(conn, resets)) != len(resets):
+        resets.append(entry)
+        reset_lives.append(life)
+    if len(await _insert(conn, resets, reset_lives)) != len(resets):
         raise ConflictError("another process stores messages of the same vehicles")
     return lives
 
@@ -124,31 +135,29 @@ async def life_of(conn: Connection, entry: LedgerEntry) -> int | None:
     return await ledger_ranges.life_of(conn, *entry.key, at_of(entry.happened_us))
 
 
-async def _insert(conn: Connection, entries: Sequence[tuple[LedgerEntry, int]]) -> list[Key]:
-    """Enter what is not there yet, each under its life; returns the keys of what was entered."""
+async def _insert(conn: Connection, entries: Sequence[LedgerEntry], life: Sequence[int]) -> list[Key]:
+    """Enter what is not there yet, each under its life; returns the keys of what was entered.
+
+    Of those that share key and life, the first.
+    """
     if not entries:
         return []
-    columns = np.array(
-        [
-            (e.vehicle_id, e.boot, e.seq, e.happened_us, e.known_us, e.body_hash, e.body_bytes, life)
-            for e, life in entries
-        ],
-        dtype=np.int64,
-    ).T
+    n = len(entries)
     async with arrays.cursor(conn) as cur:
         await cur.execute(
             ADMIT,
             {
-                "vehicle_id": arrays.int8s(columns[0]),
-                "boot": arrays.int8s(columns[1]),
-                "seq": arrays.int8s(columns[2]),
-                "kind": arrays.texts([entry.kind for entry, _ in entries]),
-                "happened_at": arrays.timestamps(columns[3]),
-                "known_at": arrays.timestamps(columns[4]),
-                "body_hash": arrays.int8s(columns[5]),
-                "body_bytes": arrays.int4s(columns[6]),
-                "life": arrays.int2s(columns[7]),
+                "vehicle_id": arrays.int8s(np.fromiter((e.vehicle_id for e in entries), np.int64, n)),
+                "boot": arrays.int8s(np.fromiter((e.boot for e in entries), np.int64, n)),
+                "seq": arrays.int8s(np.fromiter((e.seq for e in entries), np.int64, n)),
+                "kind": arrays.texts([e.kind for e in entries]),
+                "happened_at": arrays.timestamps(np.fromiter((e.happened_us for e in entries), np.int64, n)),
+                "known_at": arrays.timestamps(np.fromiter((e.known_us for e in entries), np.int64, n)),
+                "body_hash": arrays.int8s(np.fromiter((e.body_hash for e in entries), np.int64, n)),
+                "body_bytes": arrays.int4s(np.fromiter((e.body_bytes for e in entries), np.int32, n)),
+                "life": arrays.int2s(np.array(life, dtype=np.int16)),
             },
+            binary=True,
         )
         return [(vehicle_id, boot, seq) for vehicle_id, boot, seq in await cur.fetchall()]
 
