@@ -2,16 +2,35 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 import structlog
 
 from store import compression, ledger_ranges, retention
 from store.pool import Connection
 from store.retention import Amount, Policy
+from vehicle.errors import OdocareError
 
 log = structlog.get_logger()
 
-_LEDGERS = (retention.LEDGER, retention.PACKETS)
+LONGEST_PAUSE: Final = timedelta(days=30)
+"""Between passes that nobody has asked for: what is dropped cannot be had back. Invented."""
+_LEDGERS: Final = (retention.LEDGER, retention.PACKETS)
+
+
+class LeapError(OdocareError):
+    """The clock says that no pass has been made for very long; it may be the clock that is wrong."""
+
+
+async def require_no_leap(conn: Connection, as_of: datetime) -> None:
+    """Refuse to drop what a clock that has leapt ahead makes look old. Raises `LeapError`."""
+    last = await retention.last(conn)
+    if last is not None and as_of - last.as_of > LONGEST_PAUSE:
+        days = (as_of - last.as_of).days
+        raise LeapError(
+            f"the last pass was {days} days before {as_of:%Y-%m-%d}: if the clock is right,"
+            " run `odocare retention --now`"
+        )
 
 
 def before(policy: Policy, as_of: datetime) -> datetime | None:

@@ -28,6 +28,8 @@ _REST: Final = timedelta(seconds=10)
 """Between two evaluations of a vehicle that sends all the time; what is urgent waits for none. Invented."""
 _NIGHT_POLL_S: Final = 60.0
 """The clock is looked at this often, so that a step of it costs a minute, not a day."""
+_LEAP_POLL_S: Final = 3600.0
+"""While the clock is not trusted, it is said this often."""
 _OUTAGE_LEAST_S: Final = 1.0
 _OUTAGE_MOST_S: Final = 30.0
 
@@ -140,9 +142,14 @@ async def night(
 
 async def _retaining(database_url: str, nightly: Nightly, stop: asyncio.Event, clock: Clock) -> None:
     while not stop.is_set():
-        async with connect(database_url) as conn:
-            await retain(conn, nightly, clock(), stop=stop.is_set)
-        await _until(stop, _NIGHT_POLL_S)
+        pause_s = _NIGHT_POLL_S
+        try:
+            async with connect(database_url) as conn:
+                await retain(conn, nightly, clock(), stop=stop.is_set)
+        except retaining.LeapError as error:
+            log.warning("nothing is dropped", why=str(error))
+            pause_s = _LEAP_POLL_S
+        await _until(stop, pause_s)
 
 
 async def retain(
@@ -150,12 +157,13 @@ async def retain(
 ) -> list[Amount] | None:
     """Let go of what is old, where the pass that was due last has not been made; None where it has.
 
-    One process makes it; the others find it made, or at work.
+    One process makes it; the others find it made, or at work. Raises `retaining.LeapError`.
     """
     as_of = nightly.last_due(now)
     last = await retention.last(conn)
     if last is not None and last.as_of >= as_of:
         return None
+    await retaining.require_no_leap(conn, as_of)
     return await retaining.run(conn, as_of, stop=stop)
 
 

@@ -133,16 +133,19 @@ async def test_the_answer_reaches_the_vehicle_through_the_broker(
     database_url: str, own_broker: OwnBroker, line: Line
 ) -> None:
     options = Options(database_url, Broker.parse(own_broker.url), client_id="acks")
-    stop, ready = asyncio.Event(), asyncio.Event()
+    stop, ready, metrics = asyncio.Event(), asyncio.Event(), Metrics()
     sent = [(one.topic, one.body) for one in (asking(signals(A, seq, {ODOMETER: 5.0})) for seq in (0, 2))]
     async with listening(own_broker.url, f"tbox/v1/{A}/down/ack") as vehicle, asyncio.TaskGroup() as tasks:
-        tasks.create_task(run(options, line, Metrics(), stop=stop, on_ready=ready.set))
+        tasks.create_task(run(options, line, metrics, stop=stop, on_ready=ready.set))
         await asyncio.wait_for(ready.wait(), DEADLINE_S)
         await asyncio.to_thread(publish, own_broker.port, A, sent)
         await vehicle.until(
             lambda: json.loads(vehicle.bodies[-1][1])["missing"] == [1] if vehicle.bodies else False
         )
         stop.set()
+    assert metrics.registry.get_sample_value("odocare_ingest_gaps_total") == 1
+    told = metrics.registry.get_sample_value("odocare_ingest_gap_messages_total", {"what": "passed_over"})
+    assert told == 1
 
 
 def test_what_the_batch_itself_brought_is_there_whatever_the_count_says() -> None:

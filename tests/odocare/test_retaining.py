@@ -135,6 +135,18 @@ async def test_the_worker_makes_one_pass_a_night_whatever_its_clock_does(conn: C
     assert await count(conn, "retention_run") == 2
 
 
+async def test_a_clock_that_leaps_ahead_drops_nothing_until_a_person_says_so(conn: Connection) -> None:
+    await fill(conn)
+    nightly = Nightly(3, ZoneInfo("Asia/Shanghai"))
+    assert await worker.retain(conn, nightly, NOW) is not None
+    kept = await count(conn, "raw_frame")
+    with pytest.raises(retaining.LeapError, match="1096 days before 2029-11-21"):
+        await worker.retain(conn, nightly, NOW + timedelta(days=1096))
+    assert await count(conn, "raw_frame") == kept
+    assert await retaining.run(conn, NOW + timedelta(days=1096)) is not None
+    assert await count(conn, "raw_frame") == 0
+
+
 def test_only_the_community_edition_compresses() -> None:
     assert compression.allowed("timescale")
     assert not compression.allowed("apache")
