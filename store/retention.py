@@ -24,7 +24,16 @@ HYPERTABLES: Final = ("raw_frame", "raw_packet", "raw_answer", "segment")
 PLAIN: Final[Mapping[str, tuple[str, str]]] = {
     "reject": ("reject", "known_at < %(before)s"),
     "gap_closed": ("gap", "closed_at < %(before)s"),
-    "gap_open": ("gap", "closed_at is null and seen_at < %(before)s"),
+    "gap_open": (  # of a boot that goes on, an acknowledgement would confirm what never came
+        "gap",
+        """
+            closed_at is null and seen_at < %(before)s and not exists (
+                select from boot_seen b
+                where (b.vehicle_id, b.boot, b.life) = (gap.vehicle_id, gap.boot, gap.life)
+                  and b.known_at >= %(before)s
+            )
+        """,
+    ),
     "evaluation": (
         "evaluation",
         "finished_at < %(before)s and id not in (select evaluation_id from evaluated)",

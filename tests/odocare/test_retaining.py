@@ -83,6 +83,13 @@ async def test_rows_go_in_bounded_portions(conn: Connection, monkeypatch: pytest
     assert await count(conn, "gap") == 0
 
 
+async def test_an_open_gap_of_a_boot_that_goes_on_stays(conn: Connection) -> None:
+    await fill(conn)
+    await conn.execute("insert into boot_seen values (1, 2, 0, 900, null, %s)", (NOW,))
+    assert await retention.delete_some(conn, "gap_open", NOW) == 0
+    assert await retention.delete_some(conn, "gap_open", NOW + timedelta(minutes=1)) == 63
+
+
 async def test_one_pass_at_a_time(conn: Connection, database_url: str) -> None:
     async with connect(database_url) as other:
         assert await retention.try_lock(other)
