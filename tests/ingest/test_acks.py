@@ -26,6 +26,7 @@ from store.gaps import MOST_MISSING, Standing
 from store.pool import Connection
 from tests.decoders import asyncapi
 from tests.ingest.broker import DEADLINE_S, OwnBroker, publish
+from tests.ingest.conftest import REPOSITORY
 from tests.ingest.senders import ODOMETER, T0_US, deliver, raw, signals, vin
 from tests.simulator.listener import listening
 
@@ -158,6 +159,11 @@ def test_what_the_batch_itself_brought_is_there_whatever_the_count_says() -> Non
         "seen": 500,
     }
     assert json.loads(payload(1, Standing(7, ((3, 3),)), {3})) == {"boot": 1, "upto": 7, "missing": []}
+
+
+def test_the_golden_answer_is_the_one_that_is_written() -> None:
+    golden = json.loads((REPOSITORY / "tests" / "golden" / "wire" / "ack.json").read_text())
+    assert json.loads(payload(12, Standing(351, ((346, 347),)), {348})) == golden
 
 
 def test_a_long_loss_is_told_as_one_run_so_that_what_lies_above_it_is_confirmed() -> None:
