@@ -38,7 +38,7 @@ async def findings(
     )
     return [
         reconciling.nothing_is_lost(truth, found),
-        reconciling.nothing_is_doubled(truth, found, sums),
+        reconciling.nothing_is_doubled(truth, found),
         equal,
         await feed_is_whole(conn),
         *(await _outside(conn, truth, found, metrics)),

@@ -46,6 +46,8 @@ class Held:
     """Of topic and body, of envelopes that could not be read."""
     partly: set[Key] = field(default_factory=set)
     """Stored, but for a part."""
+    several: set[Key] = field(default_factory=set)
+    """With more than one segment under one life."""
     reasons: Counter[str] = field(default_factory=Counter)
 
     def is_refused(self, told: Told) -> bool:
@@ -73,6 +75,9 @@ async def held(conn: Connection, truth: Truth) -> Held:
     for one in await stored.refused(conn, vins, boots, hashes):
         _note(found, one)
     found.partly = await stored.partly_refused(conn, vins, boots)
+    if truth.messages:
+        since_us, until_us = _span_us(truth.messages)
+        found.several = await stored.several_segments(conn, vins, boots, since_us=since_us, until_us=until_us)
     return found
 
 
@@ -97,6 +102,8 @@ def nothing_is_lost(truth: Truth, found: Held) -> Finding:
         for word in ("stored", "refused", "in a buffer", "dropped", "lost")
         if counts[word] or word in ("stored", "lost")
     )
+    if counts["refused"]:
+        parts += f" (refused for {', '.join(sorted(found.reasons))})"
     killed = "" if truth.is_closed else "; the sender did not come to its end"
     return _finding("I1", f"{len(truth.messages)} sent: {parts}{killed}", lost)
 
@@ -117,17 +124,18 @@ def _where(told: Told, truth: Truth, found: Held) -> str:
     return "dropped" if told.key in truth.dropped else "lost"
 
 
-def nothing_is_doubled(truth: Truth, found: Held, sums: Mapping[Key, "Compared"] | None) -> Finding:
-    """I2: no message has more rows in the ledger than bodies were sent, and no segment stands twice."""
+def nothing_is_doubled(truth: Truth, found: Held) -> Finding:
+    """I2: no message has more rows in the ledger than bodies were sent, and none has two segments.
+
+    A message of which a part was refused and came in later has two.
+    """
     bodies: dict[Key, set[str]] = defaultdict(set)
     for told in truth.messages:
         bodies[told.key].add(told.sha256)
-    twice = [key for key, sent in bodies.items() if len(found.lives.get(key, ())) > len(sent)]
+    twice = {key for key, sent in bodies.items() if len(found.lives.get(key, ())) > len(sent)}
+    twice |= (found.several - found.partly) & bodies.keys()
     rows = sum(len(found.lives.get(key, ())) for key in bodies)
-    if sums is None:
-        return _finding("I2", f"{rows} ledger rows; segments not checked: the truth has no bodies", twice)
-    again = [key for key, one in sums.items() if one.is_doubled]
-    return _finding("I2", f"{rows} ledger rows, segments of {len(sums)} messages", [*twice, *again])
+    return _finding("I2", f"{rows} ledger rows of {len(bodies)} numbers, a segment each at most", twice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +151,6 @@ class Compared:
     def is_equal(self) -> bool:
         """Whether every life holds what one body said."""
         return sorted(self.sent) == sorted(self.kept)
-
-    @property
-    def is_doubled(self) -> bool:
-        """Whether a life holds what a body said more than once."""
-        doubles = {(2 * n, 2 * total % (1 << 64)) for n, total in self.sent if n}
-        return any(one in doubles for one in self.kept)
 
 
 async def compare(
@@ -192,24 +194,25 @@ def _decoded(decoder: Decoder, mine: Sequence[Told], vehicle: VehicleRef) -> dic
 
 async def _kept(conn: Connection, vehicle: VehicleRef, mine: Sequence[Told]) -> dict[Key, dict[int, Sum]]:
     """Stored sums by message and life."""
-    moments = [one.t0_us for one in mine]
-    rows = await stored.values(
-        conn,
-        vehicle.id,
-        sorted({one.boot for one in mine}),
-        since_us=min(moments) - _DAY_US,  # a message spans a day at most
-        until_us=max(moments) + _DAY_US,
-    )
-    order = np.lexsort((rows.seq, rows.life, rows.boot))
-    names = np.stack([rows.boot[order], rows.life[order], rows.seq[order]])
-    changes = np.flatnonzero((np.diff(names, axis=1) != 0).any(axis=0)) + 1
+    since_us, until_us = _span_us(mine)
     kept: dict[Key, dict[int, Sum]] = defaultdict(dict)
-    for part in np.split(order, changes) if len(order) else ():
-        boot, life, seq = (int(column[part[0]]) for column in (rows.boot, rows.life, rows.seq))
-        kept[(str(vehicle.vin), boot, seq)][life] = checksum(
-            rows.signal[part], rows.t_us[part], rows.value[part]
-        )
+    boots = sorted({one.boot for one in mine})
+    async for rows in stored.values(conn, vehicle.id, boots, since_us=since_us, until_us=until_us):
+        names = np.stack([rows.boot, rows.life, rows.seq])
+        order = np.lexsort(names)
+        changes = np.flatnonzero((np.diff(names[:, order], axis=1) != 0).any(axis=0)) + 1
+        for part in np.split(order, changes) if len(order) else ():
+            boot, life, seq = (int(column[part[0]]) for column in names)
+            lives = kept[(str(vehicle.vin), boot, seq)]
+            found = checksum(rows.signal[part], rows.t_us[part], rows.value[part])
+            lives[life] = together([lives.get(life, NOTHING), found])
     return kept
+
+
+def _span_us(messages: Sequence[Told]) -> tuple[int, int]:
+    """Where the segments of messages begin: a message spans a day at most."""
+    moments = [one.t0_us for one in messages]
+    return max(0, min(moments) - _DAY_US), max(moments) + _DAY_US
 
 
 def values_are_equal(sums: Mapping[Key, Compared], left_out: int) -> Finding:

@@ -1,6 +1,6 @@
 """What the store holds of messages that somebody says were sent, for `odocare reconcile`."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -8,10 +8,13 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from store import arrays
+from store import arrays, unpacked
 from store.pool import Connection
 from vehicle.day import at_of
 from vehicle.errors import MigrationError
+
+_PORTION: Final = 500
+"""Segments that are unpacked at once."""
 
 Key = tuple[str, int, int]
 """VIN, boot, sequence number."""
@@ -43,11 +46,17 @@ OPEN_GAPS: Final = """
     from vehicle v join gap g on g.vehicle_id = v.id
     where v.vin = any(%(vins)s) and g.boot = any(%(boots)s) and g.closed_at is null
 """
-VALUES: Final = """
-    select o.boot, o.life, o.seq, g.number, (extract(epoch from o.at) * 1000000)::bigint, o.value
-    from observation o join signal g on g.path = o.path
-    where o.vehicle_id = %(vehicle_id)s and o.boot = any(%(boots)s)
-      and o.at >= %(since)s and o.at <= %(until)s
+BODIES: Final = """
+    select boot, life, seq, (extract(epoch from at) * 1000000)::bigint, body
+    from segment
+    where vehicle_id = %(vehicle_id)s and boot = any(%(boots)s) and at >= %(since)s and at <= %(until)s
+"""
+SEVERAL: Final = """
+    select v.vin, s.boot, s.seq
+    from vehicle v join segment s on s.vehicle_id = v.id
+    where v.vin = any(%(vins)s) and s.boot = any(%(boots)s)
+      and s.at >= %(since)s and s.at <= %(until)s
+    group by v.vin, s.boot, s.life, s.seq having count(*) > 1
 """
 HAS: Final = "select to_regclass(%(table)s) is not null"
 TRIGGERS: Final = "select id, feed, revision from trigger"
@@ -131,11 +140,11 @@ async def open_gaps(
 
 async def values(
     conn: Connection, vehicle_id: int, boots: Sequence[int], *, since_us: int, until_us: int
-) -> Values:
-    """Every stored value of a vehicle within a span, with the message it came in."""
+) -> AsyncIterator[Values]:
+    """Every stored value of a vehicle within a span, with the message it came in; segment by segment."""
     async with arrays.cursor(conn) as cur:
         await cur.execute(
-            VALUES,
+            BODIES,
             {
                 "vehicle_id": vehicle_id,
                 "boots": list(boots),
@@ -145,10 +154,28 @@ async def values(
             binary=True,
         )
         rows = await cur.fetchall()
-    whole = np.array([row[:5] for row in rows], dtype=np.int64).reshape(-1, 5).T
-    boot, life, seq, signal, t_us = whole
-    value = np.array([row[5] for row in rows], dtype=np.float64)
-    return Values(boot, life, seq, signal, t_us, value)
+    for start in range(0, len(rows), _PORTION):
+        portion = rows[start : start + _PORTION]
+        found = await unpacked.read(conn, [row[4] for row in portion])
+        boot, life, seq, at_us = np.array([row[:4] for row in portion], dtype=np.int64).T[:, found.body]
+        signal = found.signal.astype(np.int64)
+        yield Values(boot, life, seq, signal, at_us + found.dt_us, found.value)
+
+
+async def several_segments(
+    conn: Connection, vins: Sequence[str], boots: Sequence[int], *, since_us: int, until_us: int
+) -> set[Key]:
+    """Messages with more than one segment: of which a part came later, or doubled ones."""
+    cur = await conn.execute(
+        SEVERAL,
+        {
+            "vins": list(vins),
+            "boots": list(boots),
+            "since": at_of(since_us),
+            "until": at_of(until_us),
+        },
+    )
+    return {(vin, boot, seq) for vin, boot, seq in await cur.fetchall()}
 
 
 async def triggers(conn: Connection) -> list[tuple[UUID, str, int]]:

@@ -74,7 +74,7 @@ async def test_what_arrived_whatever_the_order_and_however_often_is_all_there(
         await stored(conn, line, arriving[start : start + 4])
     findings = await reconcile_run.findings(conn, told(tmp_path / "truth", messages))
     assert not [one for one in findings if one.verdict == "broken"]
-    assert findings[0].sentence == "5 sent: 4 stored, 1 refused, 0 lost"
+    assert findings[0].sentence == "5 sent: 4 stored, 1 refused, 0 lost (refused for before-built)"
     assert "3 messages: 24 values" in findings[2].sentence  # one is partly refused
 
 
@@ -112,6 +112,16 @@ async def test_a_message_under_two_lives_though_it_was_sent_once_is_doubled(
     assert by_name(await reconcile_run.findings(conn, told(tmp_path / "one", [first])))["I2"] == "broken"
     both = by_name(await reconcile_run.findings(conn, told(tmp_path / "two", [first, other])))
     assert (both["I1"], both["I2"], both["I3"]) == ("ok", "ok", "ok")  # a T-Box that was reset
+
+
+async def test_a_segment_that_stands_twice_is_doubled(conn: Connection, line: Line, tmp_path: Path) -> None:
+    messages = journey()
+    await stored(conn, line, messages)
+    truth = told(tmp_path / "truth", messages)
+    await conn.execute("insert into segment select * from segment where boot = 1 and seq = 0")
+    findings = await reconcile_run.findings(conn, truth)
+    assert findings[1].examples == (f"{vin(1)} boot 1 seq 0", f"{vin(2)} boot 1 seq 0")
+    assert by_name(findings)["I3"] == "broken"
 
 
 async def test_one_bit_of_one_value_is_seen(
