@@ -6,74 +6,33 @@ shapes come up. A signal that is none of that is kept as float64.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from store import bodies
+from store import bodies, decimals
 from store.bodies import Groups, Packed, Times
+from store.decimals import Habits
 from store.messages import MessageKeys
-from store.shapes import FLOAT_BYTES, PLAIN, WIDEST_BYTES, Coding, Shape
+from store.shapes import FLOAT_BYTES, PLAIN, Coding, Shape
 from vehicle.frame import SignalRows
 from vehicle.sheet import NO_SOURCE
-
-_SCALES: Final = np.array([1.0, 1.0, 0.1, 1.0, 0.01, 1.0, 0.001, 1.0, 1.0, 1.0, 1.0])
-_DIVISORS: Final = np.array([1.0, 10.0, 1.0, 100.0, 1.0, 1_000.0, 1.0, 1e4, 1e5, 1e6, 1.0])
-_TIMES: Final = np.array([1.0, 10.0, 10.0, 100.0, 100.0, 1_000.0, 1_000.0, 1e4, 1e5, 1e6, 1.0])
-"""By step: a value is `raw * scale / divisor`, about `raw / times`. The last step is no integer at all."""
-_FLOAT: Final = len(_SCALES) - 1
-_PATIENCE: Final = 3
-_FEW: Final = 10
-"""So many batches, in which one of so many values fits no step, until a signal is float64 for good."""
-_NUMBERS: Final = 1 << 15
-_LARGEST: Final = 2.0**46
-_MOST_SETS: Final = 20_000
-
-
-@dataclass(slots=True)
-class Habits:
-    """How the signals of one process are coded; arrays by `Signal.number`."""
-
-    step: NDArray[np.int8] = field(default_factory=lambda: np.zeros(_NUMBERS, np.int8))
-    width: NDArray[np.int8] = field(default_factory=lambda: np.ones(_NUMBERS, np.int8))
-    signed: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(_NUMBERS, np.bool_))
-    misses: NDArray[np.int8] = field(default_factory=lambda: np.zeros(_NUMBERS, np.int8))
-    shapes: dict[bytes, Shape] = field(default_factory=dict)
-    """By signals and codings."""
-    seen: set[bytes] = field(default_factory=set)
-    """Signals that have come together, and"""
-    seen_before: set[bytes] = field(default_factory=set)
-    """did so earlier: of many that never come again, few are remembered."""
-
-    def has_met(self, signals: bytes) -> bool:
-        """Whether these have come together before; from now on they have."""
-        if signals in self.seen:
-            return True
-        if len(self.seen) >= _MOST_SETS:
-            self.seen, self.seen_before = set(), self.seen
-        self.seen.add(signals)
-        return signals in self.seen_before
-
-    def base(self, signal: NDArray[np.integer]) -> NDArray[np.int64]:
-        """The least integer of each signal's coding."""
-        half = np.int64(1) << (8 * self.width[signal].astype(np.int64) - 1)
-        return np.where(self.signed[signal], -half, 0)
 
 
 def pack(rows: SignalRows, keys: MessageKeys, codebook_id: Sequence[int | None], habits: Habits) -> Packed:
     """The rows of some values, at least one; their messages count as `keys` and `codebook_id` do."""
     runs = _Runs.of(rows)
-    raw, fits = _raw(rows, habits)
+    raw, fits = decimals.raw(rows, runs.samples, runs.signal, habits)
     runs = runs.by_samples()
     start_of_group = _group_starts(runs, habits)
     columns = np.diff(start_of_group, append=len(runs.start))
     group = np.repeat(np.arange(len(columns)), columns)
     is_plain = ~np.logical_and.reduceat(runs.all_of(fits), start_of_group)
-    step = np.where(is_plain[group], _FLOAT, habits.step[runs.signal])
-    width = np.where(step == _FLOAT, FLOAT_BYTES, habits.width[runs.signal]).astype(np.int64)
+    step = np.where(is_plain[group], decimals.FLOAT, habits.step[runs.signal])
+    width = np.where(step == decimals.FLOAT, FLOAT_BYTES, habits.width[runs.signal]).astype(np.int64)
     shapes, shape = _shapes(runs, start_of_group, step, habits)
     times, dt_us, span_us, is_own = _times(rows, runs, start_of_group, group)
     samples = runs.samples[start_of_group]
@@ -90,22 +49,42 @@ def pack(rows: SignalRows, keys: MessageKeys, codebook_id: Sequence[int | None],
     before = np.cumsum(width) - width
     value_at = room.values_at[group] + (before - before[start_of_group][group]) * runs.samples
     each = bodies.TIME_BYTES[groups.times][group]
-    is_timed = is_own[group] | (column == 0)
-    time_at = room.times_at[group] + np.where(is_own[group], column * each * runs.samples, 0)
-    run, place = runs.expand()
-    bodies.write_times(
-        room.buffer, (time_at[run] + each[run] * place), dt_us[runs.rows], np.where(is_timed, each, 0)[run]
-    )
-    value, raw = rows.value[runs.rows], raw[runs.rows]
-    at, of_value = value_at[run] + width[run] * place, width[run]
-    for bytes_ in range(1, WIDEST_BYTES + 1):
-        these = np.flatnonzero(of_value == bytes_)
-        if len(these):
-            bodies.write(room.buffer, at[these], raw[these], bytes_)
-    plain = np.flatnonzero(of_value == FLOAT_BYTES)
-    if len(plain):
-        bodies.write(room.buffer, at[plain], value[plain].view(np.int64), FLOAT_BYTES)
+    is_timed = (each > 0) & (is_own[group] | (column == 0))
+    if is_timed.any():
+        time_at = room.times_at[group] + np.where(is_own[group], column * each * runs.samples, 0)
+        _write(room.buffer, runs.those(is_timed), time_at[is_timed], each[is_timed], dt_us)
+    is_float = width == FLOAT_BYTES
+    if is_float.any():
+        plain = rows.value.view(np.int64)
+        _write(room.buffer, runs.those(is_float), value_at[is_float], width[is_float], plain)
+    whole = ~is_float
+    if whole.any():
+        _write(room.buffer, runs.those(whole), value_at[whole], width[whole], raw)
     return Packed(room.buffer, shapes, groups.shape, room.group_at)
+
+
+def _write(
+    buffer: NDArray[np.uint8],
+    runs: "_Runs",
+    at: NDArray[np.int64],
+    width: NDArray[np.int64],
+    number: NDArray[np.int64],
+) -> None:
+    """Put a number of each of the runs' rows into a buffer, a run from a place on, as wide as the run is."""
+    for bytes_ in np.unique(width).tolist():
+        mine = width == bytes_
+        some = runs if mine.all() else runs.those(mine)
+        begin = at[mine]
+        end = np.cumsum(some.samples)
+        total = int(end[-1])
+        if total == len(end):
+            bodies.write(buffer, begin, number[some.start], bytes_)
+            continue
+        first = end - some.samples
+        place = np.repeat(begin - first * bytes_, some.samples)
+        place += np.arange(0, total * bytes_, bytes_)
+        whole = number if total == len(number) and some.natural else number[some.rows]
+        bodies.write(buffer, place, whole, bytes_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,19 +131,30 @@ class _Runs:
         found[rank] = np.logical_and.reduceat(of_row, self.start[rank])
         return found
 
-    def expand(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Of each value, run by run: its run, and its place in it."""
-        if len(self.start) == int(self.samples.sum()):
-            return np.arange(len(self.start)), np.zeros(len(self.start), np.int64)
-        run = np.repeat(np.arange(len(self.start)), self.samples)
-        end = np.cumsum(self.samples)
-        return run, np.arange(end[-1]) - (end - self.samples)[run]
+    def those(self, which: NDArray[np.bool_]) -> "_Runs":
+        """Some of them."""
+        return _Runs(
+            self.start[which], self.samples[which], self.message[which], self.signal[which], self.natural
+        )
+
+    @property
+    def is_single(self) -> bool:
+        """Every run is one row."""
+        return bool((self.samples == 1).all())
+
+    def spread(self, of_run: NDArray[Any]) -> NDArray[Any]:
+        """Of each run's rows what is of the run."""
+        return of_run if self.is_single else np.repeat(of_run, self.samples)
 
     @property
     def rows(self) -> NDArray[np.int64]:
         """Row of each value, run by run."""
-        run, place = self.expand()
-        return self.start[run] + place
+        if self.is_single:
+            return self.start
+        first = np.cumsum(self.samples) - self.samples
+        place = np.arange(int(self.samples.sum()), dtype=np.int64)
+        place += np.repeat(self.start - first, self.samples)
+        return place
 
 
 def _group_starts(runs: _Runs, habits: Habits) -> NDArray[np.int64]:
@@ -192,7 +182,7 @@ def _shapes(
     """The shapes of all groups, and which each group has."""
     coded = np.empty(len(runs.signal), [("signal", "i2"), ("step", "i1"), ("width", "i1"), ("signed", "?")])
     coded["signal"], coded["step"] = runs.signal, step
-    is_float = step == _FLOAT
+    is_float = step == decimals.FLOAT
     coded["width"] = np.where(is_float, FLOAT_BYTES, habits.width[runs.signal])
     coded["signed"] = ~is_float & habits.signed[runs.signal]
     content, size = coded.tobytes(), coded.itemsize
@@ -201,7 +191,7 @@ def _shapes(
     place = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     for key in place:
         if key not in habits.shapes:
-            if len(habits.shapes) >= _MOST_SETS:
+            if len(habits.shapes) >= decimals.MOST_SETS:
                 habits.shapes.clear()
             habits.shapes[key] = _shape(np.frombuffer(key, coded.dtype))
     found = [habits.shapes.get(key) or _shape(np.frombuffer(key, coded.dtype)) for key in place]
@@ -212,8 +202,8 @@ def _shape(coded: NDArray[np.void]) -> Shape:
     coding = []
     for _, step, width, signed in coded.tolist():
         base = -(1 << 8 * width - 1) if signed else 0
-        scale, divisor = float(_SCALES[step]), float(_DIVISORS[step])
-        coding.append(PLAIN if step == _FLOAT else Coding(width, base, scale, divisor=divisor))
+        scale, divisor = float(decimals.SCALES[step]), float(decimals.DIVISORS[step])
+        coding.append(PLAIN if step == decimals.FLOAT else Coding(width, base, scale, divisor=divisor))
     return Shape(NO_SOURCE, holed=False, signal=tuple(coded["signal"].tolist()), coding=tuple(coding))
 
 
@@ -236,67 +226,14 @@ def _times(
     span_us = np.maximum.reduceat(last - begin, start_of_group)
     of_row = np.diff(np.flatnonzero(np.diff(rows.message, prepend=-1)), append=len(rows))
     dt_us = rows.t_us - np.repeat(times.first_us, of_row)
-    run, place = runs.expand()
     leading = runs.start[start_of_group][group]
-    same = rows.t_us[runs.rows] == rows.t_us[leading[run] + place]
     differs = np.zeros(len(start_of_group), np.bool_)
-    differs[group[run[~same]]] = True
+    followers = leading != runs.start
+    if followers.any():
+        mine = runs.those(followers)
+        place = mine.rows
+        same = dt_us[place] == dt_us[place + mine.spread(leading[followers] - mine.start)]
+        if not mine.is_single:
+            same = np.logical_and.reduceat(same, np.cumsum(mine.samples) - mine.samples)
+        differs[group[followers][~same]] = True
     return times, dt_us, span_us, differs
-
-
-def _raw(rows: SignalRows, habits: Habits) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """The integer behind each value, counted from the least of its coding; and whether it gives the value.
-
-    What a signal's coding does not hold widens the coding, or gives it more decimals, where that helps.
-    """
-    whole, fits = _whole(rows.value, habits.step[rows.signal])
-    if not fits.all():
-        _more_decimals(rows, ~fits, habits)
-        whole, fits = _whole(rows.value, habits.step[rows.signal])
-    base = habits.base(rows.signal)
-    room = np.int64(1) << (8 * habits.width[rows.signal].astype(np.int64))
-    raw = whole - base
-    wrong = fits & ((raw < 0) | (raw >= room))
-    if wrong.any():
-        _widen(rows.signal[wrong], whole[wrong], habits)
-        raw = whole - habits.base(rows.signal)
-    return raw, fits
-
-
-def _whole(value: NDArray[np.float64], step: NDArray[np.int8]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Integers, and whether they give the values by those steps, bit for bit."""
-    with np.errstate(all="ignore"):
-        whole = np.rint(value * _TIMES[step])
-        inside = np.abs(whole) < _LARGEST
-        whole = np.where(inside, whole, 0.0) + 0.0
-        again = whole * _SCALES[step] / _DIVISORS[step]
-    return whole.astype(np.int64), (again.view(np.int64) == value.view(np.int64)) | (step == _FLOAT)
-
-
-def _more_decimals(rows: SignalRows, wrong: NDArray[np.bool_], habits: Habits) -> None:
-    """Find the first later step of each signal that fits all its values; count those that have none."""
-    for signal in np.unique(rows.signal[wrong]).tolist():
-        value = rows.value[rows.signal == signal]
-        for step in range(int(habits.step[signal]) + 1, _FLOAT):
-            whole, fits = _whole(value, np.full(len(value), step, np.int8))
-            if fits.all():
-                habits.step[signal] = step
-                _widen(np.full(len(value), signal, np.int16), whole, habits)
-                break
-        else:
-            habits.misses[signal] += np.count_nonzero(~fits) * _FEW > len(value)
-            if habits.misses[signal] >= _PATIENCE:
-                habits.step[signal] = _FLOAT
-
-
-def _widen(signal: NDArray[np.int16], whole: NDArray[np.int64], habits: Habits) -> None:
-    """Make the codings of signals hold these integers, too."""
-    for one in np.unique(signal).tolist():
-        mine = whole[signal == one]
-        low, high = int(mine.min()), int(mine.max())
-        width, signed = int(habits.width[one]), bool(habits.signed[one]) or low < 0
-        if signed and not habits.signed[one]:
-            high = max(high, min((1 << 8 * width) - 1, int(_LARGEST)))  # what has been held so far
-        bits = max(low.bit_length(), high.bit_length()) + signed
-        width = max(width, -(-bits // 8))
-        habits.width[one], habits.signed[one] = width, signed

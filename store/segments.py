@@ -9,8 +9,8 @@ import numpy as np
 
 from store import binary_copy, packed_rows, packed_sheets, shapes, unpacked
 from store.bodies import Packed
+from store.decimals import Habits
 from store.messages import MessageKeys
-from store.packed_rows import Habits
 from store.pool import Connection
 from vehicle.day import at_of
 from vehicle.frame import SignalRows
