@@ -25,7 +25,9 @@ SHIPPED: Final = Path(__file__).parents[2] / "deploy" / "mosquitto"
 _TRIES: Final = 5
 _ANSWER_S: Final = 20
 _POLL_S: Final = 0.02
+_LAST_WORDS_S: Final = 5
 _LOG_LIMIT_BYTES: Final = 16 << 20
+_UNREADABLE: Final = "Couldn't open database"
 
 
 _BARRED: Final = "\n# Vehicles whose certificates are revoked.\n"
@@ -70,6 +72,16 @@ class Broker:
         """What Mosquitto printed."""
         return self.folder / "mosquitto.log"
 
+    @property
+    def queues(self) -> Path:
+        """What Mosquitto keeps of its queues between two runs."""
+        return self.folder / "mosquitto.db"
+
+    @property
+    def queues_aside(self) -> Path:
+        """Queues that it could not read: a full disk cuts the file short, and says nothing."""
+        return self.folder / "mosquitto.db.unreadable"
+
     def pid(self) -> int | None:
         """The broker, if it runs."""
         return process.find("mosquitto", self.configuration)
@@ -77,7 +89,8 @@ class Broker:
     def start(self, ports: Ports, passwords: Mapping[str, str], identity: Identity, trust: "Trust") -> Ports:
         """Start and wait until it lets ingest in; returns the ports, others where these are taken.
 
-        Raises `StackError` with the end of the log.
+        Queues that it cannot read are set aside (`queues_aside`): vehicles send again what nobody
+        acknowledged. Raises `StackError` with the end of the log.
         """
         self._write_access(passwords)
         self.account.write(self.folder / "server.pem", identity.certificate)
@@ -91,6 +104,9 @@ class Broker:
             said = self._start_once(ports.services, passwords[INGEST])
             if said is None:
                 return ports
+            if _UNREADABLE in said and self.queues.is_file():
+                self.account.must(["mv", "-f", self.queues, self.queues_aside])
+                continue
             if "Address already in use" not in said:
                 raise StackError(f"Mosquitto did not start; {self.log} ends with{last_lines(said)}")
         raise StackError(f"Mosquitto found no free port in {_TRIES} tries")
@@ -177,11 +193,23 @@ class Broker:
             if self.pid() is None:
                 break
             time.sleep(_POLL_S)
-        if not self.log.is_file():
-            return tool.stdout
-        with self.log.open(encoding="utf-8", errors="replace") as log:
-            log.seek(before)
-            return log.read() + tool.stdout
+        said = tool.stdout
+        if self.log.is_file():
+            with self.log.open(encoding="utf-8", errors="replace") as log:
+                log.seek(before)
+                said = log.read() + said
+        return said or self._last_words()
+
+    def _last_words(self) -> str:
+        """What it prints where it ends before it opens its log; nothing where it does not end."""
+        try:
+            return self.account.run(
+                [self.programs / "mosquitto", "-c", self.configuration],
+                cwd=self.folder,
+                timeout_s=_LAST_WORDS_S,
+            ).stdout
+        except StackError:
+            return ""
 
 
 ACCEPTED: Final = 0

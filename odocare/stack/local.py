@@ -191,12 +191,20 @@ def _start_mosquitto(
             pki.make(name=PKI_NAME, now=now)
             tell(f"a development CA for vehicles' certificates was made in {pki.root}")
         identity = Identity(*pki.local_server([process.LOOPBACK], now=now))
+        aside = _file_number(broker.queues_aside)
         ports = broker.start(Ports(state.mqtt_port, state.mqtts_port), passwords, identity, pki.trust(now))
+        if _file_number(broker.queues_aside) != aside:
+            tell(f"Mosquitto could not read its queues: they are set aside in {broker.queues_aside}")
         state = replace(state, mqtt_port=ports.services, mqtts_port=ports.vehicles)
         write_state(place, state)
     door = "" if process.is_free(state.mqtts_port) else f", for vehicles {state.vehicle_mqtt_url}"
     tell(_line("Mosquitto", program, state.mqtt_port, running=running) + door)
     return state
+
+
+def _file_number(file: Path) -> int | None:
+    """What tells it from another of the same name; None: there is none."""
+    return file.stat().st_ino if file.is_file() else None
 
 
 def _cluster(place: Place, programs: Path, size: Size) -> Cluster:

@@ -94,16 +94,19 @@ class Client:
 
 @contextmanager
 def connected(
-    port: int, client_id: str, *, version: int = V5, tls: ssl.SSLContext | None = None
+    port: int, client_id: str, *, version: int = V5, tls: ssl.SSLContext | None = None, stays: bool = False
 ) -> Iterator[Client]:
-    """A client that was let in, with a session of its own. Raises `HungUpError` where it was not."""
+    """A client that was let in; its session ends with it unless it `stays`, which is for 3.1.1 only.
+
+    Raises `HungUpError` where it was not let in.
+    """
     with ExitStack() as stack:
         stream = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S))
         if tls is not None:
             stream = stack.enter_context(tls.wrap_socket(stream, server_hostname="127.0.0.1"))
         client = Client(stream, version)
         properties = b"\x00" if version == V5 else b""
-        head = b"\x00\x04MQTT" + bytes([version, 2]) + b"\x00\x3c" + properties
+        head = b"\x00\x04MQTT" + bytes([version, 0 if stays else 2]) + b"\x00\x3c" + properties
         client._send(0x10, head + _text(client_id.encode()))
         answer = client._until(CONNACK)
         if answer[1]:

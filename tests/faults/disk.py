@@ -12,6 +12,8 @@ from odocare.stack.place import Account
 from tests.ingest.broker import OwnBroker
 
 UNLIMITED: Final = "unlimited"
+_HEAD_BYTES: Final = 16
+"""Even an empty file of queues is longer."""
 
 
 def limit_files(account: Account, pids: Iterable[int], n_bytes: int | None) -> None:
@@ -60,7 +62,7 @@ class KeepingBroker(OwnBroker):
     def fill_disk(self) -> None:
         """Nothing more goes onto the disk from now on."""
         assert self._process is not None
-        limit_files(self._account, [self._process.pid], 4096)
+        limit_files(self._account, [self._process.pid], _HEAD_BYTES)
 
     def empty_disk(self) -> None:
         """There is room again."""

@@ -6,13 +6,20 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import pytest
 
+from odocare.stack import local
+from odocare.stack.broker import ACCEPTED, login
 from odocare.stack.place import find_place
+from simulator.outgoing import outgoing
+from simulator.publish import Publisher
 from store.pool import Connection
+from tests.faults.client import V311, connected
 from tests.faults.conftest import REPOSITORY
 from tests.faults.disk import KeepingBroker
+from tests.faults.door import Shipped, vehicle_door
 from tests.faults.table import Experiment
 from tests.ingest.broker import publish, until
 from tests.ingest.process import Process, ingesting
@@ -69,6 +76,12 @@ async def test_the_broker_that_cannot_save_is_told_within_a_minute_and_ingest_go
         else:
             keeping.empty_disk()
 
+    def wait_in_vain() -> None:
+        with connected(keeping.port, "absent", version=V311, stays=True) as absent:
+            absent.subscribe("tbox/#")
+
+    # something must wait: a save of less than 4 kB fails in silence (docs/ingest.md)
+    await asyncio.to_thread(wait_in_vain)
     async with ingesting(tmp_path, database_url, keeping) as running:
         await asyncio.to_thread(publish, keeping.port, "before", stream(0))
         await reached(conn, MESSAGES)
@@ -87,3 +100,44 @@ async def test_the_broker_that_cannot_save_is_told_within_a_minute_and_ingest_go
         assert running.process.poll() is None
         assert vin(3) not in running.log.read_text()
     experiment.note(f"{how}: told after {after_s:.1f} s, < {ALERT_S:.0f} s; all {3 * MESSAGES} stored")
+
+
+@pytest.mark.experiment(3, "the shipped broker's folder is read-only", quick=False)
+async def test_the_shipped_configuration_tells_as_well(
+    experiment: Experiment, conn: Connection, database_url: str, tmp_path: Path
+) -> None:
+    with vehicle_door() as door:
+        simulator = door.stack.addresses.simulator_mqtt_url
+        assert simulator is not None
+        async with ingesting(tmp_path, database_url, Shipped(door.ingest_url)) as running:
+            door.close_folder(closed=True)
+            traffic = [signals(vin(3), seq, {ODOMETER: 1.0}) for seq in range(MESSAGES)]
+            async with Publisher(simulator) as publisher:
+                for message in traffic:
+                    await publisher.send(outgoing(message))
+                await publisher.drain()
+            after_s = await alerted(running, 0)
+            await reached(conn, MESSAGES)
+        door.close_folder(closed=False)
+    experiment.note(f"told after {after_s:.1f} s, < {ALERT_S:.0f} s")
+
+
+@pytest.mark.experiment(3, "a full disk has cut the broker's queues short", quick=False)
+def test_a_broker_whose_queues_were_cut_short_starts_all_the_same(experiment: Experiment) -> None:
+    with vehicle_door() as door:
+        place, said = find_place(door.stack.home), list[str]()
+        local.down(door.stack.home, said.append)
+        queues = place.servers / "mosquitto" / "mosquitto.db"
+        place.account.must(["truncate", "--size=16", queues])
+        wanted = local.Wanted(database=False, runtime=door.runtime)
+        addresses = local.up(door.stack.home, wanted, said.append)
+        aside = queues.with_name("mosquitto.db.unreadable")
+        assert aside.stat().st_size == 16
+        assert any(str(aside) in line for line in said)
+        assert addresses.mqtt_url is not None
+        parts = urlsplit(addresses.mqtt_url)
+        assert login("127.0.0.1", parts.port or 0, parts.username, parts.password) == ACCEPTED
+        local.down(door.stack.home, said.append)
+        local.up(door.stack.home, wanted, said.append)
+        assert sum("set aside" in line for line in said) == 1, "queues that can be read stay"
+    experiment.note("they are set aside, and it says so; without that it would not start")

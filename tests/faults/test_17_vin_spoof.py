@@ -10,10 +10,10 @@ from decoders.envelope import encode
 from store.pool import Connection
 from tests.faults.client import NOT_AUTHORIZED, V5, V311, connected
 from tests.faults.corridor import refused, rows, stored
-from tests.faults.door import VehicleDoor, vehicle_door
+from tests.faults.door import Shipped, VehicleDoor, vehicle_door
 from tests.faults.reconciled import settled
 from tests.faults.table import Experiment
-from tests.ingest.broker import OwnBroker, until
+from tests.ingest.broker import until
 from tests.ingest.process import ingesting
 from tests.ingest.senders import ODOMETER, codes, raw, signals, vin
 
@@ -25,17 +25,6 @@ MISMATCH = "vin-mismatch"
 def door() -> Iterator[VehicleDoor]:
     with vehicle_door() as opened:
         yield opened
-
-
-class Shipped(OwnBroker):
-    """The shipped broker, where `ingesting` wants one."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    @property
-    def url(self) -> str:
-        return self._url
 
 
 def topic(of: str) -> str:
