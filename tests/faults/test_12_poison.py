@@ -1,17 +1,19 @@
 """12: poison: random bytes, wrong types, bodies and frames that end early, identifiers nobody knows."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from ingest.delivery import Delivery
+from odocare.evaluate import evaluate_touched
 from simulator.outgoing import Outgoing
 from simulator.publish import Publisher
 from simulator.truth import TruthWriter
-from store.pool import Connection
-from tests.faults.corridor import originals, refused, stored, told_of
+from store.pool import Connection, open_pool
+from tests.faults.corridor import originals, refused, rows, stored, told_of
 from tests.faults.poison import corpus
 from tests.faults.reconciled import reconcile
 from tests.faults.table import Experiment
@@ -20,9 +22,11 @@ from tests.ingest.broker import OwnBroker
 from tests.ingest.process import ingesting
 from tests.ingest.senders import deliver, vin
 from tests.ingest.test_process import reached
+from tests.odocare.garage import RULES, Garage, judge_of
 
 NEIGHBOURS: Final = [vin(number) for number in range(1, 21)]
 POISONERS: Final = [vin(number) for number in range(700, 705)]
+AS_OF: Final = datetime(2025, 10, 20, tzinfo=UTC)
 MESSAGES: Final = 400
 NOT_OURS: Final = {"unexpected", "malformed"}
 """Reasons that say this version stumbled."""
@@ -56,6 +60,28 @@ async def test_poison_is_refused_by_name_or_counted_and_its_neighbours_are_store
     )
     assert tally.unknown_frames > 0
     assert tally.short_frames > 0
+
+
+@pytest.mark.experiment(12, "poison that could be read, evaluated", quick=False)
+async def test_what_poison_left_behind_is_evaluated_without_a_failure(
+    experiment: Experiment, conn: Connection, database_url: str
+) -> None:
+    garage = Garage(conn)
+    await garage.plan()
+    for of in POISONERS:
+        await conn.execute(
+            "insert into vehicle (vin, model, use_class, built_on, delivered_on, registered_at)"
+            " values (%s, 'odo-petrol', 'private', '2025-01-01', '2025-01-02', now())",
+            (of,),
+        )
+    bad = corpus(experiment.seed, POISONERS, 4000)
+    tally = await stored(conn, bad)
+    assert tally.stored > 100
+    async with open_pool(database_url, most=2) as pool:
+        found = await evaluate_touched(pool, judge_of(RULES), as_of=AS_OF)
+    assert (found.vehicles_n, found.failed_n) == (len(POISONERS), 0)
+    assert await rows(conn, "select reason from held_back") == []
+    experiment.note(f"{tally.stored} bodies stored, {found.vehicles_n} vehicles evaluated, none failed")
 
 
 @pytest.mark.experiment(12, "poison through the broker", quick=False)
