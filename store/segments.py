@@ -1,11 +1,12 @@
 """Segments: the decoded values of a message in one row, packed as `store.bodies` says."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from store import binary_copy, packed_rows, packed_sheets, shapes, unpacked
 from store.bodies import Packed
@@ -25,6 +26,9 @@ STORED: Final = """
     where vehicle_id = %(vehicle_id)s and boot = %(boot)s and life = %(life)s and seq = %(seq)s
       and at between %(t0)s::timestamptz - interval '1 day' and %(t0)s::timestamptz + interval '1 day'
 """
+
+PORTION_VALUES: Final = 100_000
+"""Packed at once, more or less: it bounds the memory that this takes."""
 
 _HABITS: Final[WeakKeyDictionary[Connection, Habits]] = WeakKeyDictionary()
 
@@ -68,7 +72,22 @@ def _packed(
     sheets: Sequence[Sheet],
     habits: Habits,
 ) -> list[Packed]:
-    found = [packed_sheets.pack(one, keys, codebook_id) for one in sheets if len(one.rows)]
-    if len(rows):
-        found.append(packed_rows.pack(rows, keys, codebook_id, habits))
+    found = [
+        packed_sheets.pack(sheet.part(part), keys, codebook_id)
+        for sheet in sheets
+        for part in _portions(sheet.rows.message)
+    ]
+    for part in _portions(rows.message):
+        some = SignalRows(rows.message[part], rows.t_us[part], rows.signal[part], rows.value[part])
+        found.append(packed_rows.pack(some, keys, codebook_id, habits))
     return found
+
+
+def _portions(message: NDArray[np.int32]) -> Iterator[slice]:
+    """Whole messages with about as many values as are packed at once; `message` is each value's."""
+    begin = 0
+    while begin < len(message):
+        last = message[min(begin + PORTION_VALUES, len(message)) - 1]
+        end = int(np.searchsorted(message, last, side="right"))
+        yield slice(begin, end)
+        begin = end

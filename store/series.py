@@ -20,7 +20,7 @@ MOST_POINTS: Final = 2_000
 _MESSAGE: Final = timedelta(days=1)
 """A message spans a day at most (see `segment`), so this bounds the chunks that are read."""
 _SLICE_BYTES: Final = 32 << 20
-_FIRST_SLICE: Final = timedelta(days=2)
+_FIRST_SLICE: Final = timedelta(hours=12)
 _LONGEST_SLICE: Final = timedelta(days=31)
 _SHORTEST_SLICE: Final = timedelta(minutes=10)
 _GROWTH: Final = 4
@@ -41,12 +41,9 @@ class Bucket:
 
 BODIES: Final = """
     select array_send(array_agg(at)), array_send(array_agg(octet_length(body))), string_agg(body, ''::bytea)
-    from (
-        select at, body from segment
-        where vehicle_id = %(vehicle_id)s and at >= %(first)s and at < %(before)s
-          and at + span_ms * interval '1 ms' >= %(since)s
-        order by at, boot, life, seq
-    ) s
+    from segment
+    where vehicle_id = %(vehicle_id)s and at >= %(first)s and at < %(before)s
+      and (at >= %(since)s or at + span_ms * interval '1 ms' >= %(since)s)
 """
 
 

@@ -1,7 +1,7 @@
 """Values back out of the bodies of segments, many bodies at once; `store.bodies` says what stands in them."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -139,10 +139,6 @@ class _Groups:
     times_at: NDArray[np.int64]
     values_at: NDArray[np.int64]
 
-    def those(self, which: NDArray[np.bool_]) -> "_Groups":
-        """Some of them."""
-        return _Groups(*(getattr(self, one.name)[which] for one in fields(self)))
-
 
 def _groups(
     blob: NDArray[np.uint8], at: NDArray[np.int64], end: NDArray[np.int64], legend: Legend
@@ -175,15 +171,7 @@ def _groups(
 def _values(
     blob: NDArray[np.uint8], groups: _Groups, legend: Legend, signals: Collection[int] | None
 ) -> Values:
-    if signals is None:
-        group, column = _columns(groups, legend)
-    else:
-        wanted = np.isin(legend.signal, list(signals))
-        if len(groups.shape):
-            has_one = np.logical_or.reduceat(wanted, legend.first)
-            groups = groups.those(has_one[groups.shape])
-        group, column = _columns(groups, legend)
-        group, column = group[wanted[column]], column[wanted[column]]
+    group, column = _columns(groups, legend, signals)
     samples = groups.samples[group]
     run = np.repeat(np.arange(len(group)), samples)
     end = np.cumsum(samples)
@@ -207,12 +195,20 @@ def _values(
     )
 
 
-def _columns(groups: _Groups, legend: Legend) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Of each signal of each group: the group, and the column of the legend."""
-    count = legend.count[groups.shape]
+def _columns(
+    groups: _Groups, legend: Legend, signals: Collection[int] | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of each signal of each group, or of those that are wanted: the group, and the column of the legend."""
+    first, count, picked = legend.first, legend.count, None
+    if signals is not None and len(first):
+        wanted = np.isin(legend.signal, list(signals))
+        count = np.add.reduceat(wanted.astype(np.int64), first)
+        first, picked = np.cumsum(count) - count, np.flatnonzero(wanted)
+    count = count[groups.shape]
     group = np.repeat(np.arange(len(count)), count)
     end = np.cumsum(count)
-    return group, np.arange(len(group)) + (legend.first[groups.shape] - (end - count))[group]
+    column = np.arange(len(group)) + (first[groups.shape] - (end - count))[group]
+    return group, column if picked is None else picked[column]
 
 
 def _decoded(

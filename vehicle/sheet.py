@@ -71,3 +71,16 @@ class Sheet:
             t_us=self.t_us,
             source=self.source,
         )
+
+    def part(self, rows: slice) -> "Sheet":
+        """The whole messages that these rows are, with their frames only."""
+        mine = self.rows.message[rows]
+        begin, end = np.searchsorted(self.message, [mine[0], mine[-1] + 1])
+        return Sheet(
+            layouts=self.layouts,
+            rows=SignalRows(mine, self.rows.t_us[rows], self.rows.signal[rows], self.rows.value[rows]),
+            frame=self.frame[rows] - np.int32(begin),
+            message=self.message[begin:end],
+            t_us=self.t_us[begin:end],
+            source=self.source[begin:end],
+        )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
@@ -120,6 +121,15 @@ async def test_values_that_no_frame_can_have_are_kept_as_they_are(conn: Connecti
     await segments.append(conn, keys(1), [None], NOTHING, [sheet])
     stored = await read(conn, 1)
     assert told(stored.rows, stored.source.tolist()) == told_by(sheet) == await in_the_view(conn)
+
+
+async def test_a_heavy_batch_is_packed_in_portions(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segments, "PORTION_VALUES", 700)
+    sheet = a_second_of_a_bus(4)
+    rows = table([(m, g, g * t, t / 2) for m in (4, 5, 9) for g in (1, 2) for t in range(300)])
+    await segments.append(conn, keys(10), [2] * 10, rows, [sheet])
+    assert await in_the_view(conn) == sorted([*told_by(sheet), *told(rows)])
+    assert len(await rows_of(conn)) == 7
 
 
 async def test_the_view_names_signals_and_senders(conn: Connection) -> None:
