@@ -128,6 +128,22 @@ async def test_policies_are_dated_and_name_a_kind_that_there_is(conn: Connection
         await retention.set_policy(conn, Policy("vehicle", 3, date(2026, 12, 1), ""))
 
 
+async def test_every_kind_can_be_given_an_end(conn: Connection) -> None:
+    await fill(conn)
+    await conn.execute("insert into vehicle (vin) values ('LRW3E7FA7NC000001')")
+    await conn.execute(
+        "insert into identity select id, '7e8', 'software', '1', '2026-01-01', %(at)s, %(at)s, %(at)s"
+        " from vehicle",
+        {"at": NOW - timedelta(days=2)},
+    )
+    for policy in await retention.policies(conn, NOW.date()):
+        await retention.set_policy(conn, Policy(policy.kind, 1, NOW.date(), "a day"))
+    report = await retaining.run(conn, NOW)
+    assert report is not None
+    gone = {one.kind: one.rows for one in report if one.rows}
+    assert (gone["message"], gone["ledger_range"], gone["identity"]) == (62, 62, 1)
+
+
 async def test_every_policy_that_ships_names_something_the_pass_knows(conn: Connection) -> None:
     known = {*retention.HYPERTABLES, *retention.PLAIN, retention.LEDGER, retention.PACKETS}
     assert {one.kind for one in await retention.policies(conn, NOW.date())} == known
