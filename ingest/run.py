@@ -1,7 +1,7 @@
 """The loop: batches from the door into the store, for as long as the process lives."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -10,13 +10,14 @@ import structlog
 
 from ingest import fault_points
 from ingest.batcher import Batch, Batcher, Limits
-from ingest.committer import BROKEN, Committer, StoppedError
+from ingest.committer import BROKEN, StoppedError
 from ingest.gbt_gate import Gate
 from ingest.gbt_limits import ListenerOptions
 from ingest.gbt_listener import Listener
+from ingest.lanes import Lanes, Part
 from ingest.metrics import Metrics, Tally
 from ingest.mqtt import Broker, Door
-from ingest.pipeline import Line, Prepared
+from ingest.pipeline import Line
 from ingest.watch import Health, Watch
 from vehicle.errors import MigrationError
 
@@ -53,17 +54,17 @@ async def run(
     batcher = Batcher(options.limits)
     door = _door(options, batcher, on_ready)
     line = replace(line, publish=door.publish)
-    async with Committer(options.database_url, line, metrics, stop) as committer:
-        watch = Watch(door, batcher, committer, metrics, told)
+    async with Lanes(options.database_url, line, metrics, stop) as lanes:
+        watch = Watch(door, batcher, lanes, metrics, told)
         batch = broken = None
         try:
-            await committer.prepare()
+            await lanes.prepare()
             async with asyncio.TaskGroup() as tasks, _listening(options, batcher, metrics) as listener:
                 others = [tasks.create_task(door.run()), tasks.create_task(watch.run())]
                 try:
-                    batch = await _keep_storing(batcher, door, committer, watch, stop)
+                    batch = await _keep_storing(batcher, door, lanes, watch, stop)
                     if listener is not None and batch is None:
-                        batch = await _drain(batcher, door, committer, watch, listener)
+                        batch = await _drain(batcher, door, lanes, watch, listener)
                 except BROKEN as error:
                     broken = error
                 for task in others:
@@ -94,14 +95,14 @@ async def _listening(options: Options, batcher: Batcher, metrics: Metrics) -> As
 
 
 async def _drain(
-    batcher: Batcher, door: Door, committer: Committer, watch: Watch, listener: Listener
+    batcher: Batcher, door: Door, lanes: Lanes, watch: Watch, listener: Listener
 ) -> Batch | None:
     """Store what terminals have sent by now, so that they are answered; the batch in hand if it fails."""
     listener.stop()
     for _ in range(batcher.batches_waiting):
         batch = await batcher.take()
         try:
-            watch.count(await committer.commit(batch.deliveries), batch)
+            watch.count(await lanes.commit(await lanes.read(batch.deliveries)), batch)
         except StoppedError:
             return batch
         batcher.done(batch)
@@ -120,17 +121,17 @@ def _door(options: Options, batcher: Batcher, on_ready: Callable[[], None]) -> D
 
 
 async def _keep_storing(
-    batcher: Batcher, door: Door, committer: Committer, watch: Watch, stop: asyncio.Event
+    batcher: Batcher, door: Door, lanes: Lanes, watch: Watch, stop: asyncio.Event
 ) -> Batch | None:
     """Store batch after batch until told to stop; returns the batch that was in hand and is not stored."""
-    coming = asyncio.create_task(_next(batcher, committer, stop))
+    coming = asyncio.create_task(_next(batcher, lanes, stop))
     try:
         while (ready := await coming) is not None:
-            batch, prepared = ready
+            batch, parts = ready
             fault_points.reach("received")
-            coming = asyncio.create_task(_next(batcher, committer, stop))  # read while this one is stored
+            coming = asyncio.create_task(_next(batcher, lanes, stop))  # read while this one is stored
             try:
-                watch.count(await committer.commit(batch.deliveries, prepared), batch)
+                watch.count(await lanes.commit(parts), batch)
             except StoppedError:
                 return batch
             fault_points.reach("before_ack")
@@ -145,9 +146,7 @@ async def _keep_storing(
     return None
 
 
-async def _next(
-    batcher: Batcher, committer: Committer, stop: asyncio.Event
-) -> tuple[Batch, Prepared | None] | None:
+async def _next(batcher: Batcher, lanes: Lanes, stop: asyncio.Event) -> tuple[Batch, Sequence[Part]] | None:
     """The next batch and what it says; None when told to stop."""
     if stop.is_set():
         return None
@@ -157,7 +156,7 @@ async def _next(
         if not taking.done():
             return None
         batch = taking.result()
-        return batch, await committer.read(batch.deliveries)
+        return batch, await lanes.read(batch.deliveries)
     finally:
         taking.cancel()
         stopping.cancel()

@@ -11,7 +11,7 @@ import structlog
 
 from ingest import topic
 from ingest.batcher import Batch, Batcher
-from ingest.committer import Committer
+from ingest.lanes import Lanes
 from ingest.metrics import Metrics, Tally
 from ingest.mqtt import Door
 
@@ -65,13 +65,13 @@ class Watch:
         self,
         door: Door,
         batcher: Batcher,
-        committer: Committer,
+        lanes: Lanes,
         metrics: Metrics,
         told: Callable[[Health], None] = lambda _: None,
     ) -> None:
         self._door = door
         self._batcher = batcher
-        self._committer = committer
+        self._lanes = lanes
         self._metrics = metrics
         self._told = told
         self._sessions_lost = 0
@@ -100,7 +100,7 @@ class Watch:
         now = asyncio.get_running_loop().time()
         while self._recent and self._recent[0].at < now - _RECENT_S:
             self._recent.popleft()
-        away = self._committer.away_since
+        away = self._lanes.away_since
         total = self.total
         return Health(
             connected=self._door.state.connected,
@@ -150,7 +150,7 @@ class Watch:
 
     def _warn(self) -> None:
         now = asyncio.get_running_loop().time()
-        state, away = self._door.state, self._committer.away_since
+        state, away = self._door.state, self._lanes.away_since
         if not state.connected and now - state.since > _AWAY_S:
             self._say(now, _AWAY_S, "no broker", since_s=now - state.since)
         elif away is not None and now - away > _AWAY_S:
