@@ -8,7 +8,8 @@ from typing import Final
 from bench._publishing import Packets, publishing
 from vehicle.errors import StackError
 
-_POLL_S: Final = 0.1
+POLL_S: Final = 0.1
+"""To ask ingest takes it some milliseconds."""
 _PATIENCE_S: Final = 120.0
 
 
@@ -21,18 +22,18 @@ class Round:
     publisher_cpu_s: float
 
 
-def run(url: str, packets: Packets, done: Callable[[], int], *, ahead: int, rate: float = 0.0) -> Round:
+def run(url: str, packets: Packets, done: Callable[[], int], *, ahead: int, poll_s: float = POLL_S) -> Round:
     """Publish all packets, at most `ahead` of what is `done`, until that has risen by their number.
 
     A publisher that ran away would fill the broker's queue, and measure that. Raises `StackError` where
     nothing gets done any more.
     """
     before = done()
-    with publishing(url, packets, rate=rate) as publisher:
+    with publishing(url, packets) as publisher:
         risen, since_s = 0, time.monotonic()
         while True:
             publisher.allow(risen + ahead)
-            time.sleep(_POLL_S)
+            time.sleep(poll_s)
             now = done() - before
             if now > risen:
                 risen, since_s = now, time.monotonic()

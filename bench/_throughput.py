@@ -17,6 +17,8 @@ from bench._servers import Broker, Servers
 
 _HOUR_US: Final = 3_600_000_000
 _MARGIN_US: Final = 5_000_000
+_POLL_S: Final = 0.01
+"""Who counts on a pipe may be asked often."""
 
 Messages = Callable[[Part], Iterator[tuple[str, bytes]]]
 """What a part of the fleet's life is, as topics and bodies."""
@@ -100,7 +102,7 @@ class Bench:
 
 def received(peer: Broker, packets: Packets, service: Counting, *, ahead: int) -> float:
     """Messages per second that another service gets done."""
-    done = _rounds.run(peer.fleet_url, packets, service.done, ahead=ahead)
+    done = _rounds.run(peer.fleet_url, packets, service.done, ahead=ahead, poll_s=_POLL_S)
     return packets.n / done.took_s
 
 

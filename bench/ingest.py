@@ -205,7 +205,9 @@ def _judge(found: Found, report: Report) -> None:
             f"{name} messages, in a transaction": round(speeds.messages / speeds.transactions),
             f"{name} messages, publisher, part of a core": round(speeds.publisher_cpu_s / speeds.took_s, 2),
         }
+    by_row = can.values / can.took_s / statistics.median(found.bulk.rows)
     report.figures |= {
+        "50-frame messages, against COPY of a row per value, x": round(by_row, 1),
         "small messages, against COPY, x": round(ratio(small.ingest, small.copy), 2),
         "small messages/s thrown away": round(statistics.median(small.discard)),
         "small messages/s, each asking for an answer": round(statistics.median(found.asking.ingest)),

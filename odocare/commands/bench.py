@@ -15,6 +15,9 @@ def register(cli: typer.Typer) -> None:
 
 def bench(
     names: Annotated[list[str] | None, typer.Argument(help="all, when none is named", metavar="NAME")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="few rounds, for who works at it; the figures are rough")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON line each")] = False,
 ) -> None:
     """Run benchmarks; exit 1 where a floor is missed. docs/measuring.md says what each check means."""
@@ -24,7 +27,7 @@ def bench(
             raise typer.BadParameter(f"benchmarks are {', '.join(known)}; got {name!r}")
     is_held = True
     for name in names or known:
-        report = _run(name)
+        report = _run(name, quick=quick)
         is_held &= report.ok
         if as_json:
             typer.echo(report.line())
@@ -43,12 +46,15 @@ def benchmarks() -> list[str]:
     return sorted(one.name for one in pkgutil.iter_modules(bench.__path__) if not one.name.startswith("_"))
 
 
-def _run(name: str) -> "Report":
+def _run(name: str, *, quick: bool) -> "Report":
+    """With `quick`, as its module's `QUICK` says, if it has one."""
     import importlib
 
     from odocare.settings import Settings
 
-    report: Report = importlib.import_module(f"bench.{name}").run(Settings())
+    module = importlib.import_module(f"bench.{name}")
+    options = {"size": module.QUICK} if quick and hasattr(module, "QUICK") else {}
+    report: Report = module.run(Settings(), **options)
     return report
 
 
