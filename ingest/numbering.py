@@ -73,7 +73,9 @@ async def begin(
     reached = await boots.advance(conn, vehicle_id[last], boot[last], seq[last], newest_us)
     batch = Numbering(vehicle_id, boot, seq, known_us, place, of_boot, reached)
     was = reached.was[of_boot]
-    maybe = (place != _NOBODY) & ((seq <= was) | (was == NEW))
+    maybe = (seq <= was) | (was == NEW)
+    maybe |= reached.life[of_boot] > 0  # the run before has come further
+    maybe &= place != _NOBODY
     found = await ledger_ranges.known(
         conn, place[maybe], vehicle_id[maybe], boot[maybe], seq[maybe], happened_us[maybe]
     )

@@ -104,6 +104,17 @@ async def test_a_counter_that_was_reset_is_told_from_what_is_folded_by_its_time(
     assert await admit(conn, [*entries([1]), *again[:2], *third]) == [None, None, None, 2]
 
 
+async def test_above_a_run_that_began_again_the_folded_numbers_of_the_run_before_count_still(
+    conn: Connection,
+) -> None:
+    sent = entries(range(20))
+    await admit(conn, sent)
+    await fold(conn)
+    assert await admit(conn, entries(range(5), at=LATER, known=LATER, body=900)) == [1] * 5
+    assert await admit(conn, sent[10:]) == [None] * 10
+    assert await admit(conn, entries(range(5, 22), at=LATER, known=LATER, body=900)) == [1] * 15 + [0] * 2
+
+
 async def test_resets_without_end_are_refused_also_where_they_were_folded(conn: Connection) -> None:
     await conn.execute(
         "insert into ledger_range select 1, 5, %s, '2026-01-01', '{[0,9)}', '{}', %s, %s",
