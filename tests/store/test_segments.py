@@ -13,7 +13,7 @@ from hypothesis.strategies import DataObject
 from decoders import can, sheets
 from decoders.codebook import Codebook
 from odocare import wiring
-from store import segments, signals, stored_rows
+from store import packed_sheets, segments, signals, stored_rows
 from store.pool import Connection, Pool
 from store.stored_rows import Reach, Stored
 from tests.decoders import databases
@@ -110,6 +110,34 @@ async def test_values_of_any_frames_are_read_back_with_who_sent_them(
     await segments.append(conn, keys(3), [7, 7, None], NOTHING, [sheet])
     stored = await read(conn, 3)
     assert told(stored.rows, stored.source.tolist()) == told_by(sheet)
+    assert await in_the_view(conn) == told_by(sheet)
+
+
+@settings(max_examples=50, deadline=None)
+@given(drawn=databases.databases() | databases.databases(has_limits=True), data=st.data())
+def test_integers_on_the_bus_are_kept_as_integers_no_wider_than_they_are(
+    drawn: Drawn, data: DataObject
+) -> None:
+    ids = [databases.wire_id_of(one) for one in drawn.database.messages]
+    frames = [Frame(one, data.draw(payloads())) for one in ids for _ in range(3)]
+    sheet = sheet_of(drawn.codebook, frames, [0] * len(frames))
+    layouts = sheet.layouts
+    if not len(sheet.rows):
+        return
+    for shape in packed_sheets.pack(sheet, keys(1), [None]).shapes:
+        for number, coding in zip(shape.signal, shape.coding, strict=True):
+            row = layouts.row[number]
+            span = int(layouts.highest[row] - layouts.lowest[row]) + shape.holed
+            if layouts.is_whole[row] and span < 2**32:
+                assert coding.width == max(1, -(-span.bit_length() // 8))
+
+
+async def test_frames_that_can_hold_very_many_things_are_packed_the_same(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed_sheets, "_MOST_CELLS", 0)
+    sheet = a_second_of_a_bus(3)
+    await segments.append(conn, keys(3), [1] * 3, NOTHING, [sheet])
     assert await in_the_view(conn) == told_by(sheet)
 
 
