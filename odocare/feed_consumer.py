@@ -77,4 +77,6 @@ async def feed_is_whole(conn: Connection) -> Finding:
         f"{consumer.processed} events of {len(triggers)} triggers,"
         f" {consumer.doubles} read again after a crash and left alone"
     )
+    if not triggers and not consumer.processed:
+        return Finding("I4", "-", "no trigger and no event yet")
     return Finding("I4", "broken" if consumer.wrong else "ok", sentence, tuple(consumer.wrong[:5]))

@@ -110,7 +110,7 @@ async def test_whatever_the_point_nothing_is_lost_or_doubled(
         assert await last.end(signal.SIGTERM) == 0
     finally:
         last.kill()
-    await reconcile(experiment, conn, tmp_path / "truth", [metrics])
+    await reconcile(experiment, conn, tmp_path / "truth", [metrics], database_url=database_url)
     slowest_s = max(killed.first_commits_s)
     experiment.note(
         f"{len(points)} kills; restart to first commit {slowest_s:.1f} s at most, < {FIRST_COMMIT_S:.0f} s"

@@ -48,7 +48,7 @@ async def test_what_the_broker_forgets_the_vehicles_send_again(
         assert await vehicles.drain(within_s=DRAIN_S), f"{len(vehicles.held())} messages still held"
         truth.end(buffered=vehicles.held(), dropped=vehicles.dropped())
         metrics = await asyncio.to_thread(running.metrics)
-    await reconcile(experiment, conn, tmp_path / "truth", [metrics])
+    await reconcile(experiment, conn, tmp_path / "truth", [metrics], database_url=database_url)
     assert vehicles.resent_n >= forgotten, "the broker had forgotten them"
     experiment.note(f"{traffic.sent_n} sent, {forgotten} of them acknowledged and forgotten by the broker")
     experiment.note(f"{vehicles.resent_n} sent again, buffers empty, {vehicles.acknowledgements_n} down/ack")

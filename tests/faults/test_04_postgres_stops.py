@@ -55,6 +55,6 @@ async def test_nothing_is_acknowledged_while_it_is_away_and_ingest_recovers_unai
         assert running.process.poll() is None
         metrics = await asyncio.to_thread(running.metrics)
     async with connect(own_server.url) as conn:
-        await reconcile(experiment, conn, tmp_path / "truth", [metrics])
+        await reconcile(experiment, conn, tmp_path / "truth", [metrics], database_url=own_server.url)
     experiment.note(f"{len(outages)} outages, no acknowledgement in any")
     experiment.note(f"all stored {max(outages):.1f} s after PostgreSQL was back")

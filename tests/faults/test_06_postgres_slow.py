@@ -92,7 +92,7 @@ async def test_what_cannot_be_stored_waits_in_the_broker_and_not_in_memory(
         await settled(conn, stored=traffic.sent_n - traffic.broken_n, refused=traffic.broken_n)
         more_mb = resident_mb(running) - before_mb
         metrics = await asyncio.to_thread(running.metrics)
-    await reconcile(experiment, conn, tmp_path / "truth", [metrics])
+    await reconcile(experiment, conn, tmp_path / "truth", [metrics], database_url=database_url)
     assert sum(await held(conn)) == traffic.sent_n
     experiment.note(f"ledger locked for {LOCKED_S:.0f} s, {sent_bytes / 1e6:.0f} MB sent")
     experiment.note(

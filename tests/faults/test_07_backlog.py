@@ -75,7 +75,7 @@ async def test_a_backlog_is_caught_up_three_times_as_fast_as_vehicles_send(
         truth.end()
         await settled(conn, stored=traffic.sent_n - traffic.broken_n, refused=traffic.broken_n)
         metrics = await asyncio.to_thread(second.metrics)
-    await reconcile(experiment, conn, tmp_path / "truth", [metrics])
+    await reconcile(experiment, conn, tmp_path / "truth", [metrics], database_url=database_url)
     rate_per_s = caught / took_s
     experiment.note(f"{waiting} messages waited; {rate_per_s:.0f}/s beside {LIVE_PER_S}/s live")
     experiment.note(f"{rate_per_s / LIVE_PER_S:.1f} x the live rate, >= {CATCH_UP:g} x, nothing dropped")

@@ -57,7 +57,7 @@ async def test_the_days_are_those_of_a_clean_run(
         for message in messages:
             truth.sent(message, outgoing(message))
         truth.end()
-    await reconcile(experiment, conn, tmp_path / "truth")
+    await reconcile(experiment, conn, tmp_path / "truth", database_url=database_url)
     experiment.note(f"{len(thrice)} arrivals of {len(messages)} messages")
     experiment.note(f"{len(expected['vehicle_day'])} vehicle days equal the clean run's")
 

@@ -11,12 +11,15 @@ from simulator.outgoing import Outgoing, outgoing
 from simulator.publish import Publisher
 from simulator.truth import TruthWriter
 from tests.ingest.senders import AMBIENT, ODOMETER, SECOND_US, T0_US, can, codes, signals, vdhr, vin
+from vehicle.dtc import DtcStatus
 from vehicle.vin import Vin
 
 BOOT: Final = 1
+ACTIVE: Final = int(DtcStatus.CONFIRMED | DtcStatus.TEST_FAILED)
 _BROKEN_EVERY: Final = 40
 _AGAIN_EVERY: Final = 25
-CODES: Final = ("P0301", "P0420", "U0100")
+CODES: Final = ("P0301", "P0420", "P0524")
+"""The last one forbids driving on: it opens a trigger."""
 
 
 @dataclass(slots=True)
@@ -51,7 +54,8 @@ class Traffic:
                 vdhr(n * 50_000, 1000.0 + seq / 8 + n / 1000) for n in range(self.draw.randrange(1, 40))
             ]
             return can(of, seq, frames, t0_us=t0_us, boot=BOOT)
-        return codes(of, seq, *self.draw.sample(CODES, self.draw.randrange(3)), t0_us=t0_us, boot=BOOT)
+        named = self.draw.sample(CODES, self.draw.randrange(3))
+        return codes(of, seq, *named, t0_us=t0_us, boot=BOOT, status=ACTIVE)
 
     async def send(self, publisher: Publisher, truth: TruthWriter, n: int) -> None:
         """Send so many messages; now and then one that nobody can read, and one again as `resent`."""
