@@ -58,6 +58,13 @@ declare
     time_at integer;
     width integer;
     raw bigint;
+    none bigint;
+    base bigint;
+    scale double precision;
+    start double precision;
+    factor double precision;
+    shift double precision;
+    divisor double precision;
 begin
     -- the layout of a body is written down in store/bodies.py
     while at < length(body) loop
@@ -72,18 +79,24 @@ begin
         for k in 1 .. cardinality(shape.signal) loop
             signal := shape.signal[k];
             width := shape.width[k];
+            none := case when shape.holed and width < 8 then (1::bigint << 8 * width) - 1 else -1 end;
+            base := shape.base[k];
+            scale := shape.scale[k];
+            start := shape."offset"[k];
+            factor := shape.factor[k];
+            shift := shape.shift[k];
+            divisor := shape.divisor[k];
             time_at := times_at + case when times >= 3 then (k - 1) * n * time_width else 0 end;
             for i in 0 .. n - 1 loop
-                raw := segment_integer(body, at, width);
+                raw := case width
+                    when 1 then get_byte(body, at)
+                    when 2 then get_byte(body, at) << 8 | get_byte(body, at + 1)
+                    else segment_integer(body, at, width)
+                end;
                 at := at + width;
-                if width = 8 then
-                    value := segment_float(raw);
-                    continue when value = 'NaN';
-                else
-                    continue when shape.holed and raw = (1::bigint << 8 * width) - 1;
-                    value := ((((raw + shape.base[k])::double precision * shape.scale[k] + shape."offset"[k])
-                        * shape.factor[k] + shape.shift[k]) / shape.divisor[k]);
-                end if;
+                continue when raw = none;
+                value := case when width = 8 then segment_float(raw)
+                    else (((raw + base)::double precision * scale + start) * factor + shift) / divisor end;
                 dt_us := case when time_width = 0 then 0
                     else segment_integer(body, time_at + i * time_width, time_width) end;
                 return next;
@@ -117,24 +130,28 @@ select sha256(
 from (select distinct unnest(signal) as number from segment) as signals
 order by number;
 
+create temporary table shape_of (number smallint primary key, id integer not null) on commit drop;
+insert into shape_of select signal[1], id from segment_shape;
+analyze shape_of;
+
 insert into segment_packed (vehicle_id, at, boot, seq, span_ms, codebook_id, life, body)
 select s.vehicle_id, s.at, s.boot, s.seq, ceil(extract(epoch from s.until - s.at) * 1000)::integer, s.codebook_id,
        s.life, b.body
 from segment s
 cross join lateral (
-    select string_agg(
-        int4send(h.id) || int4send((2 << 28) | r.n)
-        || (select string_agg(int8send(d), ''::bytea order by o)
-            from unnest(s.dt_us[r.before + 1 : r.before + r.n]) with ordinality as t (d, o))
-        || (select string_agg(float8send(v), ''::bytea order by o)
-            from unnest(s.value[r.before + 1 : r.before + r.n]) with ordinality as t (v, o)),
-        ''::bytea order by r.k
-    ) as body
+    select string_agg(int4send(g.id) || int4send((2 << 28) | g.n) || g.times || g.numbers, ''::bytea order by g.k) as body
     from (
-        select u.number, u.n, u.k, (sum(u.n) over (order by u.k) - u.n)::integer as before
-        from unnest(s.signal, s.samples) with ordinality as u (number, n, k)
-    ) r
-    join segment_shape h on h.signal = array[r.number]
+        select p.k, p.id, count(*)::integer as n, string_agg(int8send(v.dt_us), ''::bytea order by v.o) as times,
+               string_agg(float8send(v.value), ''::bytea order by v.o) as numbers
+        from (
+            select u.k, h.id, row_number() over (order by u.k) as o
+            from unnest(s.signal, s.samples) with ordinality as u (number, n, k)
+            join shape_of h using (number)
+            cross join lateral generate_series(1, u.n)
+        ) p
+        join unnest(s.dt_us, s.value) with ordinality as v (dt_us, value, o) using (o)
+        group by p.k, p.id
+    ) g
 ) b
 where b.body is not null;
 
