@@ -13,7 +13,6 @@ from urllib.parse import unquote, urlsplit
 from bench import _fleet, _packets
 from store import feed, vehicles
 from store.pool import Connection, connect
-from vehicle.errors import StackError
 from vehicle.trigger import Feed
 from vehicle.vin import Vin
 
@@ -74,8 +73,8 @@ def report(vin: Vin) -> tuple[str, bytes]:
 async def delays_s(database_url: str, fleet_url: str, numbers: Sequence[int]) -> list[float]:
     """Publish a stop code of each of these vehicles, one every third of a second, whatever becomes of others.
 
-    From publishing to the first look at the feed that shows it, looked at every 20 ms. Raises `StackError`
-    where one does not come within a minute.
+    From publishing to the first look at the feed that shows it, looked at every 20 ms. One that has not come
+    a minute after the last was sent counts as if it came then.
     """
     async with connect(database_url) as conn:
         whose = await _public_ids(conn, numbers)
@@ -96,9 +95,10 @@ async def delays_s(database_url: str, fleet_url: str, numbers: Sequence[int]) ->
                 for event in page.events:
                     seen.setdefault(event.payload["data"]["vehicle"]["id"], time.monotonic())
                 if now_s > began_s + EVERY_S * len(numbers) + _PATIENCE_S:
-                    raise StackError(f"{len(seen)} of {len(numbers)} stop codes came into the feed")
+                    break
                 await asyncio.sleep(_LOOK_S)
-    return [seen[one] - sent[one] for one in whose.values()]
+    ended_s = time.monotonic()
+    return [seen.get(one, ended_s) - sent[one] for one in whose.values()]
 
 
 async def _public_ids(conn: Connection, numbers: Sequence[int]) -> dict[int, str]:

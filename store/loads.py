@@ -12,7 +12,8 @@ LIFE: Final = -1
 LOCK: Final = "select pg_try_advisory_lock(%(key)s)"
 UNLOCK: Final = "select pg_advisory_unlock(%(key)s)"
 BEGIN: Final = """
-    insert into load (content, rows_n) values (%(content)s, %(rows_n)s)
+    insert into load (content, rows_n, finished_at)
+    values (%(content)s, %(rows_n)s, case when %(rows_n)s = 0 then now() end)
     on conflict (content) do update set content = excluded.content
     returning id, done_n
 """

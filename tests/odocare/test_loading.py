@@ -187,6 +187,12 @@ async def test_units_are_converted_and_what_is_no_measurement_is_counted(
     ]
 
 
+async def test_a_file_without_rows_is_loaded_at_once(conn: Connection, tmp_path: Path) -> None:
+    done = await load(conn, tmp_path, history(1).clear())
+    assert (done.rows, done.values, done.problems) == (0, 0, [])
+    assert await rows(conn, "select rows_n, finished_at is not null from load") == [(0, True)]
+
+
 @pytest.mark.parametrize(
     ("table", "vin", "what"),
     [
