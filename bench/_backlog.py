@@ -20,6 +20,8 @@ CAN_SHARE: Final = 10
 _LONGEST_LIVE_S: Final = 60
 _POLL_S: Final = 0.1
 _PATIENCE_S: Final = 120.0
+_BEGUN_US: Final = 1_800_000_000
+"""Half an hour ago, which is later than what was sent before."""
 _BOOT: Final = 1 << 20
 
 
@@ -37,7 +39,7 @@ class CaughtUp:
 
 def run(at: Servers, codebooks: Path, *, seconds: int) -> CaughtUp:
     """So many seconds of live traffic wait for ingest; then it starts, and live traffic goes on."""
-    since_us = time.time_ns() // 1_000 - 7_200_000_000
+    since_us = time.time_ns() // 1_000 - _BEGUN_US
     waiting = _prepare(at, "waiting", since_us, seconds)
     live = _prepare(at, "live", since_us + seconds * 1_000_000, _LONGEST_LIVE_S)
     with publishing(at.fleet_mqtt_url, waiting) as publisher:
