@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 import psycopg
@@ -90,33 +91,35 @@ async def evaluate_touched(
     """Evaluate registered vehicles whose data changed, until none is left that is not held elsewhere.
 
     `as_of` is now unless given. Raises `ConflictError` where it lies before an earlier evaluation's. With
-    `rest`, a vehicle that was evaluated less than that ago waits, unless it is urgent, and urgent vehicles
-    never wait for more than a short chunk of others.
+    `rest`, a vehicle that was evaluated less than that ago waits, unless it is urgent. Urgent vehicles, others
+    and those that nobody registered take turns of a chunk, so that none of them waits for the end of another.
     """
     total = Tally()
     chunk = chunk if rest is None else min(chunk, _SHORT_CHUNK)
-    while not stop():
-        moment = await _moment(pool, as_of, now)
-        is_clock_behind = as_of is None and moment > now()  # set back: nobody waits until it has caught up
-        rested = None if rest is None or is_clock_behind else moment - rest
-        run = _Run(pool, by, moment, None)
-        tally = None
-        if rest is not None:
-            tally = await run.chunk(lambda conn: evaluations.claim_touched(conn, chunk, only_urgent=True))
-        if tally is None:
-            tally = await run.chunk(
-                lambda conn, rested=rested: evaluations.claim_touched(conn, chunk, rested=rested)  # type: ignore[misc] # bound now, not later
+    registered_ones = [(True, None)] if rest is None else [(True, True), (True, False)]
+    is_idle = False
+    while not is_idle and not stop():
+        is_idle = True
+        for registered, urgent in (*registered_ones, (False, None)):
+            if stop():
+                break
+            moment = await _moment(pool, as_of, now)
+            is_clock_behind = (
+                as_of is None and moment > now()
+            )  # set back: nobody waits until it has caught up
+            claim = partial(
+                evaluations.claim_touched,
+                limit=chunk,
+                registered=registered,
+                rested=None if rest is None or is_clock_behind or not registered else moment - rest,
+                urgent=urgent,
             )
-        if tally is None:
-            break
-        total += tally
-        progress(tally.vehicles_n + tally.failed_n)
-    while not stop():
-        run = _Run(pool, by, await _moment(pool, as_of, now), None, registered=False)
-        tally = await run.chunk(lambda conn: evaluations.claim_touched(conn, chunk, registered=False))
-        if tally is None:
-            break
-        total += tally
+            tally = await _Run(pool, by, moment, None, registered=registered).chunk(claim)
+            if tally is not None:
+                is_idle = False
+                total += tally
+                if registered:
+                    progress(tally.vehicles_n + tally.failed_n)
     return total
 
 

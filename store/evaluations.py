@@ -23,9 +23,10 @@ CLAIM_TOUCHED: Final = """
         left join evaluated e on e.vehicle_id = v.id
     where (v.registered_at is not null) = %(registered)s and (v.registered_at is not null or not t.cleaned)
         and (h.until is null or h.until <= now())
-        and (t.urgent or not %(only_urgent)s)
+        and (%(urgent)s::boolean is null or t.urgent = %(urgent)s)
         and (t.urgent or e.as_of is null or %(rested)s::timestamptz is null or e.as_of <= %(rested)s)
-    order by t.urgent desc, t.touched_at, v.id limit %(limit)s
+    order by t.urgent desc, case when t.urgent then e.as_of end nulls first, t.touched_at, v.id
+    limit %(limit)s
     for no key update of v skip locked
 """  # not `for update`: that would make ingest wait, whose rows refer to the vehicle
 
@@ -36,13 +37,15 @@ async def claim_touched(
     *,
     registered: bool = True,
     rested: datetime | None = None,
-    only_urgent: bool = False,
+    urgent: bool | None = None,
 ) -> Claim:
     """Take some vehicles whose data changed, urgent ones first, then the longest waiting.
 
-    Registered ones, or others. Those that are not urgent and were evaluated as of later than `rested` wait.
+    Registered ones, or others; urgent ones, or others, or (None) both. Those that are not urgent and were
+    evaluated as of later than `rested` wait. Of the urgent ones, which stay so while they send, the one
+    that was evaluated longest ago comes first.
     """
-    wanted = {"limit": limit, "registered": registered, "rested": rested, "only_urgent": only_urgent}
+    wanted = {"limit": limit, "registered": registered, "rested": rested, "urgent": urgent}
     rows = await (await conn.execute(CLAIM_TOUCHED, wanted)).fetchall()
     return Claim([row[0] for row in rows], {row[0]: row[1] for row in rows})
 

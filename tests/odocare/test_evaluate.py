@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from odocare.evaluate import Tally, evaluate_all, evaluate_touched
@@ -263,6 +264,28 @@ async def test_a_touch_that_is_not_committed_yet_is_neither_waited_for_nor_lost(
         await ingest.commit()
     assert (await evaluate_touched(pool, by, as_of=on("2026-04-20"))).vehicles_n == 1
     assert await garage.rows("select count(*) from touched") == [(0,)]
+
+
+async def test_vehicles_that_send_without_end_let_the_others_have_their_turn(
+    garage: Garage, pool: Pool, by: Judge, database_url: str
+) -> None:
+    urgent = [await garage.vehicle(number) for number in (1, 2)]
+    calm = await garage.vehicle(3)
+    stranger = await garage.vehicle(4, registered=False)
+    await garage.drive(stranger, "2026-01-01", 3)
+    asked = 0
+    with psycopg.connect(database_url, autocommit=True) as ingest:
+
+        def stop() -> bool:
+            nonlocal asked
+            asked += 1
+            ingest.execute("update touched set urgent = vehicle_id = any(%s), cleaned = false", (urgent,))
+            return asked > 12
+
+        await evaluate_touched(pool, by, chunk=1, rest=timedelta(minutes=1), stop=stop)
+    done = await garage.rows("select vehicle_id from evaluated order by 1")
+    assert done == [(urgent[0],), (urgent[1],), (calm,)]
+    assert await garage.rows("select vehicle_id from odometer") == [(stranger,)]
 
 
 async def _first_round(pool: Pool, by: Judge) -> Tally:

@@ -61,7 +61,7 @@ async def test_urgent_vehicles_come_first_and_need_no_rest(conn: Connection) -> 
     await marking.mark(conn, np.array(ids[2:3]), day)
     first = await evaluations.claim_touched(conn, 2)
     assert first.vehicle_ids[0] == ids[2]
-    assert (await evaluations.claim_touched(conn, 9, only_urgent=True)).vehicle_ids == [ids[2]]
+    assert (await evaluations.claim_touched(conn, 9, urgent=True)).vehicle_ids == [ids[2]]
     evaluation_id = await evaluations.begin(conn, as_of=AS_OF, scope="touched")
     await evaluations.mark(conn, evaluation_id, ids[:3], as_of=AS_OF)
     resting = await evaluations.claim_touched(conn, 9, rested=AS_OF - timedelta(seconds=1))
