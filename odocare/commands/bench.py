@@ -49,9 +49,11 @@ def benchmarks() -> list[str]:
 def _run(name: str, *, quick: bool) -> "Report":
     """With `quick`, as its module's `QUICK` says, if it has one."""
     import importlib
+    import signal
 
     from odocare.settings import Settings
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what it has started ends with it
     module = importlib.import_module(f"bench.{name}")
     options = {"size": module.QUICK} if quick and hasattr(module, "QUICK") else {}
     report: Report = module.run(Settings(), **options)
