@@ -6,7 +6,6 @@ import resource
 import signal
 import ssl
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 import structlog
@@ -22,6 +21,7 @@ from ingest.mqtt import Broker
 from ingest.pipeline import Line
 from ingest.replay import Replayed
 from ingest.run import Options
+from ingest.watch import Health
 from odocare import broker_tls, dtc_meanings, kernels, process_files, wiring
 from odocare.settings import Settings
 from store import rejects
@@ -138,8 +138,21 @@ async def serve(
         metrics,
         stop=stop,
         on_ready=on_ready,
-        told=partial(process_files.tell, home, wanted.client_id),
+        told=_teller(home, wanted.client_id),
     )
+
+
+def _teller(home: Path, client_id: str) -> Callable[[Health], None]:
+    """Writes how ingest stands; where that fails, as on a full disk, the log says so once."""
+    is_told = True
+
+    def tell(health: Health) -> None:
+        nonlocal is_told
+        was_told, is_told = is_told, process_files.tell(home, client_id, health)
+        if was_told and not is_told:
+            log.warning("status cannot be written", folder=str(process_files.folder(home)))
+
+    return tell
 
 
 async def replay(

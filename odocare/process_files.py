@@ -31,14 +31,18 @@ def folder(home: Path) -> Path:
     return home / "processes"
 
 
-def tell(home: Path, client_id: str, health: Health) -> None:
-    """Write how an ingest stands, in one step."""
+def tell(home: Path, client_id: str, health: Health) -> bool:
+    """Write how an ingest stands, in one step; false where it cannot be written: nobody's data hang on it."""
     file = folder(home) / f"ingest-{quote(client_id, safe='')}.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
     told = {"client_id": client_id, "pid": os.getpid(), "told_at": time.time(), "health": asdict(health)}
     fresh = file.with_suffix(f".{os.getpid()}")
-    fresh.write_text(json.dumps(told), encoding="utf-8")
-    fresh.replace(file)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fresh.write_text(json.dumps(told), encoding="utf-8")
+        fresh.replace(file)
+    except OSError:
+        return False
+    return True
 
 
 def ingests(home: Path) -> Iterator[IngestProcess]:

@@ -69,6 +69,14 @@ def test_what_a_process_tells_is_read_back_and_a_broken_file_harms_nobody(tmp_pa
     ]
 
 
+def test_a_process_that_cannot_tell_of_itself_goes_on(tmp_path: Path) -> None:
+    process_files.folder(tmp_path).touch()
+    assert not process_files.tell(tmp_path, "a", HEALTH)
+    assert list(process_files.ingests(tmp_path)) == []
+    process_files.folder(tmp_path).unlink()
+    assert process_files.tell(tmp_path, "a", HEALTH)
+
+
 async def test_what_waits_and_what_is_missing_is_counted(conn: Connection) -> None:
     assert await health.flow(conn) == Flow(0, 0, 0, 0, 0.0, 0, 0)
     await conn.execute(
