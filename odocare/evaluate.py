@@ -91,8 +91,8 @@ async def evaluate_touched(
     """Evaluate registered vehicles whose data changed, until none is left that is not held elsewhere.
 
     `as_of` is now unless given. Raises `ConflictError` where it lies before an earlier evaluation's. With
-    `rest`, a vehicle that was evaluated less than that ago waits, unless it is urgent. Urgent vehicles, others
-    and those that nobody registered take turns of a chunk, so that none of them waits for the end of another.
+    `rest`, a vehicle that was evaluated less than that ago waits, unless it is urgent. Urgent ones, others
+    and those that nobody registered take turns of a chunk: no kind waits until another comes to its end.
     """
     total = Tally()
     chunk = chunk if rest is None else min(chunk, _SHORT_CHUNK)
