@@ -96,10 +96,17 @@ class Batcher:
             except TimeoutError:
                 pass
             if self._waiting and self._waiting[0] is batch:  # else it was forgotten meanwhile
-                self._waiting.popleft()
-                if not self._waiting:
-                    self._arrived.clear()
-                return batch
+                return self._pop()
+
+    def take_now(self) -> Batch | None:
+        """The oldest batch, however young; None where none waits."""
+        return self._pop() if self._waiting else None
+
+    def _pop(self) -> Batch:
+        batch = self._waiting.popleft()
+        if not self._waiting:
+            self._arrived.clear()
+        return batch
 
     def done(self, batch: Batch) -> None:
         """Say that a taken batch is stored."""

@@ -64,7 +64,7 @@ async def run(
                 try:
                     batch = await _keep_storing(batcher, door, lanes, watch, stop)
                     if listener is not None and batch is None:
-                        batch = await _drain(batcher, door, lanes, watch, listener)
+                        batch = await drain(batcher, door, lanes, watch, listener)
                 except BROKEN as error:
                     broken = error
                 for task in others:
@@ -94,13 +94,13 @@ async def _listening(options: Options, batcher: Batcher, metrics: Metrics) -> As
         yield listener
 
 
-async def _drain(
-    batcher: Batcher, door: Door, lanes: Lanes, watch: Watch, listener: Listener
-) -> Batch | None:
+async def drain(batcher: Batcher, door: Door, lanes: Lanes, watch: Watch, listener: Listener) -> Batch | None:
     """Store what terminals have sent by now, so that they are answered; the batch in hand if it fails."""
     listener.stop()
     for _ in range(batcher.batches_waiting):
-        batch = await batcher.take()
+        batch = batcher.take_now()
+        if batch is None:  # the broker has gone meanwhile, and keeps what was its own
+            break
         try:
             watch.count(await lanes.commit(await lanes.read(batch.deliveries)), batch)
         except StoppedError:
