@@ -15,6 +15,8 @@ from vehicle.errors import NotFoundError
 
 _PURPOSE: Final = b"reject"
 _TOPIC_LENGTH: Final = struct.Struct(">H")
+_LONGEST_TOPIC_BYTES: Final = 0xFFFF
+"""As in MQTT; with the words for what is no UTF-8 it may be longer, and is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,8 @@ async def counts(conn: Connection) -> dict[str, int]:
 
 def _close(seal: Seal, topic: str, body: bytes) -> bytes:
     name = topic.encode()
+    if len(name) > _LONGEST_TOPIC_BYTES:
+        name = name[:_LONGEST_TOPIC_BYTES].decode(errors="ignore").encode()
     return seal.close(_TOPIC_LENGTH.pack(len(name)) + name + body, purpose=_PURPOSE)
 
 

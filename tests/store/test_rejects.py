@@ -75,3 +75,15 @@ async def test_a_number_that_is_none_is_not_found(conn: Connection) -> None:
         await rejects.one(conn, 7)
     with pytest.raises(NotFoundError, match="no reject 7"):
         await rejects.original(conn, SEAL, 7)
+
+
+async def test_a_topic_that_grew_too_long_by_what_is_no_utf_8_is_cut(conn: Connection) -> None:
+    long = replace(REFUSED, topic="\\xff" * 40_000 + "码", body=b"body")
+    cut = replace(REFUSED, topic="码" * 30_000, body=b"body", body_hash=2)
+    await rejects.append(conn, SEAL, [long, cut])
+    found = await rejects.newest(conn, reason=None, limit=9)
+    kept = [await rejects.original(conn, SEAL, one.id) for one in found]
+    assert [(one.topic, one.body) for one in kept if one is not None] == [
+        (cut.topic[: 65_535 // 3], b"body"),
+        (long.topic[:65_535], b"body"),
+    ]
