@@ -52,7 +52,7 @@ class Batcher:
         self._arrived = asyncio.Event()
         self._relieved = asyncio.Event()
         self.waiting_bytes = 0
-        """Of bodies that were put and are not settled."""
+        """Of topics and bodies that were put and are not settled."""
 
     @property
     def batches_waiting(self) -> int:
@@ -78,8 +78,9 @@ class Batcher:
             self._arrived.set()
         batch = self._waiting[-1]
         batch.deliveries.append(delivery)
-        batch.bytes += len(delivery.body)
-        self.waiting_bytes += len(delivery.body)
+        weight = _weight(delivery)
+        batch.bytes += weight
+        self.waiting_bytes += weight
         if len(batch.deliveries) >= self._limits.messages or batch.bytes >= self._limits.bytes:
             batch.full.set()
         return batch
@@ -123,7 +124,7 @@ class Batcher:
             batch.acknowledging.clear()
             kept = [one for one in batch.deliveries if one.fate is not None]
             dropped += len(batch.deliveries) - len(kept)
-            kept_bytes = sum(len(one.body) for one in kept)
+            kept_bytes = sum(map(_weight, kept))
             self._release(batch.bytes - kept_bytes)
             batch.deliveries, batch.bytes = kept, kept_bytes
             if not kept:
@@ -137,3 +138,8 @@ class Batcher:
         self.waiting_bytes -= n_bytes
         if not self.is_pressed:
             self._relieved.set()
+
+
+def _weight(delivery: Delivery) -> int:
+    """In bytes; a topic may be 64 kB long, and a body empty."""
+    return len(delivery.topic) + len(delivery.body)

@@ -131,7 +131,7 @@ class Metrics:
             _NAME + "last_commit_timestamp_seconds", "When the last batch was committed.", registry=to
         )
         self.waiting_bytes = Gauge(
-            _NAME + "waiting_bytes", "Bodies received and not yet committed.", registry=to
+            _NAME + "waiting_bytes", "Topics and bodies received and not yet committed.", registry=to
         )
         self.connected = Gauge(_NAME + "connected", "1 while subscribed at the broker.", registry=to)
         self.sessions_lost = Counter(

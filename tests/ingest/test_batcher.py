@@ -9,7 +9,7 @@ from ingest.delivery import Delivery, Fate
 
 
 def delivery(number: int, size: int = 10) -> Delivery:
-    return Delivery("t", bytes([number]) * size, 0)
+    return Delivery("", bytes([number]) * size, 0)
 
 
 def numbers(deliveries: list[Delivery]) -> list[int]:
@@ -41,6 +41,16 @@ async def test_bytes_close_a_batch_too() -> None:
     for number in range(4):
         batcher.put(delivery(number))
     assert numbers((await asyncio.wait_for(batcher.take(), 5)).deliveries) == [0, 1, 2]
+
+
+async def test_topics_weigh_as_much_as_bodies() -> None:
+    batcher = Batcher(Limits(messages=100, bytes=25, age_s=30, waiting_bytes=35))
+    for number in range(4):
+        batcher.put(Delivery("a" * 10, bytes([number]), 0))
+    assert batcher.is_pressed
+    assert numbers((await asyncio.wait_for(batcher.take(), 5)).deliveries) == [0, 1, 2]
+    assert batcher.forget() == 1
+    assert batcher.waiting_bytes == 33
 
 
 async def test_a_message_settles_with_its_batch_and_not_before() -> None:

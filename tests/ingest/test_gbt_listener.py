@@ -12,6 +12,7 @@ import pytest
 
 from decoders.gbt32960 import packet as packets
 from decoders.gbt32960.words import AckFlag, Command, Edition
+from ingest import topic
 from ingest.batcher import Batcher, Limits
 from ingest.committer import Committer
 from ingest.gbt_gate import Gate
@@ -351,10 +352,11 @@ async def test_unanswered_packets_are_bounded_and_so_is_what_waits(database_url:
         await terminal.log_in(A, T0_US)
         place.may_commit.clear()
         reports = [alarming(A, T0_US + n * SECOND_US) for n in range(500)]
+        weight = len(topic.of_packets(A)) + len(reports[0])
         sending = asyncio.create_task(terminal.send(*reports))
-        await until(lambda: place.batcher.waiting_bytes >= 6 * len(reports[0]), "the bound to be reached")
+        await until(lambda: place.batcher.waiting_bytes >= 6 * weight, "the bound to be reached")
         await asyncio.sleep(0.1)
-        assert place.batcher.waiting_bytes <= 7 * len(reports[0])  # five queued, one answered, one put
+        assert place.batcher.waiting_bytes <= 7 * weight  # five queued, one answered, one put
         place.may_commit.set()
         assert await terminal.flags(500) == [OK] * 500
         await sending
@@ -394,7 +396,10 @@ async def test_at_the_end_what_was_stored_is_still_answered(
         await terminal.log_in(A, T0_US)
         place.may_commit.clear()
         await terminal.send(*(alarming(A, T0_US + n * SECOND_US) for n in range(3)))
-        await until(lambda: place.batcher.waiting_bytes >= 3 * len(alarming(A, T0_US)), "the reports")
+        await until(
+            lambda: place.batcher.waiting_bytes >= 3 * (len(topic.of_packets(A)) + len(alarming(A, T0_US))),
+            "the reports",
+        )
         place.listener.stop()
         place.may_commit.set()
         assert await terminal.flags(3) == [OK] * 3
