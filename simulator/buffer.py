@@ -9,6 +9,8 @@ MOST_BYTES: Final = 16 * 1024 * 1024
 
 Number = tuple[int, int]
 """Boot and sequence number."""
+Gap = tuple[int, int]
+"""First and last sequence number of a run that the server does not have."""
 
 
 @dataclass(slots=True)
@@ -54,18 +56,18 @@ class Buffer:
         while self._bytes > self.most_bytes and len(self._held) > 1:
             self.dropped.append(self._forget(next(iter(self._held))))
 
-    def acknowledged(self, boot: int, upto: int, missing: Collection[int]) -> int:
+    def acknowledged(self, boot: int, upto: int, gaps: Collection[Gap] = (), seen: int | None = None) -> int:
         """Let go of what the server has; returns how many that were.
 
-        It has every number up to `upto`, and between there and the highest `missing` one those that are not
-        missing. Of what lies above it says nothing here: a later acknowledgement will.
+        It has every number up to `upto`, and of those up to `seen` every one that is in none of the `gaps`,
+        whose ends are included. Of what lies above it says nothing here: a later acknowledgement will.
         """
-        known_to = max(missing, default=upto)
-        absent = frozenset(missing)
+        known_to = upto if seen is None else seen
         gone = [
-            number
-            for number in self._held
-            if number[0] == boot and (number[1] <= upto or (number[1] < known_to and number[1] not in absent))
+            (of, seq)
+            for of, seq in self._held
+            if of == boot
+            and (seq <= upto or (seq <= known_to and not any(first <= seq <= last for first, last in gaps)))
         ]
         for number in gone:
             self._forget(number)

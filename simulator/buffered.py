@@ -91,7 +91,8 @@ class BufferedSender:
         self.acknowledgements_n += 1
         buffer = self.buffers.get(topic.split("/")[2])
         if buffer is not None:
-            buffer.acknowledged(int(said["boot"]), int(said["upto"]), [int(seq) for seq in said["missing"]])
+            gaps = [(int(first), int(last)) for first, last in said.get("gaps", ())]
+            buffer.acknowledged(int(said["boot"]), int(said["upto"]), gaps, said.get("seen"))
 
     def _now_s(self) -> float:
         return asyncio.get_running_loop().time()

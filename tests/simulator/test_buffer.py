@@ -11,12 +11,13 @@ def held(seq: int, *, boot: int = 1, size: int = 10, at_s: float = 0.0) -> Held:
     return Held(boot, seq, "tbox/v1/V/up/signals", bytes(size), at_s)
 
 
-def upto_and_missing(stored: set[int]) -> tuple[int, list[int]]:
-    """What a server says that has these numbers of a boot, not none."""
+def said(stored: set[int]) -> tuple[int, list[tuple[int, int]], int | None]:
+    """`upto`, `gaps` and `seen` of a server that has these numbers of a boot."""
     upto = -1
     while upto + 1 in stored:
         upto += 1
-    return upto, sorted(set(range(max(stored))) - stored - set(range(upto + 1)))
+    absent = sorted(set(range(max(stored))) - stored)
+    return upto, [(seq, seq) for seq in absent], max(stored) if absent else None
 
 
 @given(st.integers(1, 30), st.sets(st.integers(0, 29), min_size=1))
@@ -26,14 +27,19 @@ def test_it_keeps_what_the_server_does_not_have_and_only_that(sent_n: int, arriv
     for seq in range(sent_n):
         buffer.put(held(seq))
     buffer.put(held(0, boot=2))
-    upto, missing = upto_and_missing(stored)
-    buffer.acknowledged(1, upto, missing)
+    gone_n = buffer.acknowledged(1, *said(stored))
+    assert gone_n == len(stored)
     left = {one.number for one in buffer.pending()}
-    absent = {(1, seq) for seq in range(sent_n) if seq not in stored} | {(2, 0)}
-    assert absent <= left
-    unsaid = {(1, seq) for seq in stored if seq > max(missing, default=upto)}
-    assert left == absent | unsaid
+    assert left == {(1, seq) for seq in range(sent_n) if seq not in stored} | {(2, 0)}
     assert not buffer.dropped
+
+
+def test_a_number_that_is_lost_for_ever_holds_nothing_else_back() -> None:
+    buffer = Buffer()
+    for seq in range(3, 9):  # 0 to 2 were pushed out before
+        buffer.put(held(seq))
+    assert buffer.acknowledged(1, -1, [(0, 2), (5, 6)], 8) == 4
+    assert [one.seq for one in buffer.pending()] == [5, 6]
 
 
 def test_the_oldest_makes_room_and_is_told() -> None:
@@ -42,7 +48,7 @@ def test_the_oldest_makes_room_and_is_told() -> None:
         buffer.put(held(seq))
     assert [one.seq for one in buffer.pending()] == [2, 3]
     assert buffer.dropped == [(1, 0), (1, 1)]
-    buffer.acknowledged(1, 3, [])
+    buffer.acknowledged(1, 3)
     assert len(buffer) == 0
     buffer.put(held(4, size=100))  # larger than all of it: sent, and the only one held
     assert len(buffer) == 1
