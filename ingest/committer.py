@@ -32,6 +32,9 @@ _LONGEST_PAUSE_S: Final = 5.0
 BROKEN: Final = (psycopg.ProgrammingError, psycopg.InternalError, psycopg.NotSupportedError)
 """The database is not the one this version expects: no message is to blame, the process ends."""
 
+_STUCK: Final = (ConflictError, psycopg.errors.QueryCanceled)
+"""Raised by a database that is there: others were in the way, or its `statement_timeout` is over."""
+
 Result = TypeVar("Result")
 
 
@@ -152,7 +155,7 @@ class Committer:
                     raise
                 await self._conn.drop()
                 self._metrics.database_failures.inc()
-                is_stuck = limit.expired() or isinstance(error, ConflictError)
+                is_stuck = limit.expired() or isinstance(error, _STUCK)
                 if is_stuck and await self._answers():
                     tries += 1
                     most = 1 if limit.expired() and messages > 1 else _MOST_TRIES

@@ -53,6 +53,25 @@ async def test_poison_is_set_aside_and_its_neighbours_are_stored(
     assert counted(metrics) == {"received": 8, "stored": 6, "doubled": 0, "rejected": 2}
 
 
+async def test_a_message_beyond_the_database_s_own_time_limit_does_not_stop_the_others_for_ever(
+    conn: Connection, database_url: str, line: Line
+) -> None:
+    name = sql.Identifier(str(conninfo_to_dict(database_url)["dbname"]))
+    await conn.execute(sql.SQL("alter database {} set statement_timeout = '250ms'").format(name))
+    await conn.execute(
+        "create function slow() returns trigger language plpgsql as"
+        " 'begin perform pg_sleep(9); return new; end'"
+    )
+    await conn.execute(
+        "create trigger slow before insert on message for each row when (new.seq = 3) execute function slow()"
+    )
+    async with opened(database_url, line) as committer:
+        tally = await asyncio.wait_for(committer.commit([deliver(signals(A, 3, {ODOMETER: 1.0}))]), 60)
+    assert tally.by_reason == {"unexpected": 1}
+    (kept,) = await rejects.newest(conn, reason="unexpected", limit=10)
+    assert kept.detail == "it could not be stored: QueryCanceled"
+
+
 async def test_counters_add_up_over_good_bad_and_doubled_messages(database_url: str, line: Line) -> None:
     metrics = Metrics()
     good = [deliver(signals(A, seq, {ODOMETER: 1.0, "Vehicle.X-Other.A": 1.0})) for seq in range(3)]
