@@ -47,6 +47,8 @@ LEDGER: Final = "message"
 """Folded, not dropped: `store.ledger_ranges`."""
 PACKETS: Final = "message_gbt32960"
 """Rows of the ledger whose boot is a hash: deleted."""
+KINDS: Final = frozenset({*HYPERTABLES, *PLAIN, LEDGER, PACKETS})
+"""What this version can let go; a later one may have put more into the table of policies."""
 
 POLICIES: Final = """
     select distinct on (kind) kind, keep_d, valid_from, reason
@@ -115,15 +117,15 @@ class Run:
 
 
 async def policies(conn: Connection, on: date) -> list[Policy]:
-    """The policies of all kinds that are valid on a day."""
+    """The policies that are valid on a day, of all kinds that this version knows."""
     async with conn.cursor(row_factory=class_row(Policy)) as cur:
         await cur.execute(POLICIES, {"on": on})
-        return await cur.fetchall()
+        return [one for one in await cur.fetchall() if one.kind in KINDS]
 
 
 async def set_policy(conn: Connection, policy: Policy) -> None:
     """Keep a kind for so long from a day on. Raises `NotFoundError` for a kind that there is not."""
-    if policy.kind not in {*HYPERTABLES, *PLAIN, LEDGER, PACKETS}:
+    if policy.kind not in KINDS:
         raise NotFoundError("kind of rows", policy.kind)
     await conn.execute(SET, asdict(policy))
 

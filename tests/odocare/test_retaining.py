@@ -170,6 +170,12 @@ async def test_a_clock_that_leaps_ahead_drops_nothing_until_a_person_says_so(con
     assert await count(conn, "raw_frame") == 0
 
 
+async def test_a_kind_that_only_a_later_version_knows_is_left_to_it(conn: Connection) -> None:
+    await conn.execute("insert into retention_policy values ('made-later', '2020-01-01', 1, 'newer schema')")
+    assert await retaining.run(conn, NOW) is not None
+    assert "made-later" not in {one.kind for one in await retention.policies(conn, NOW.date())}
+
+
 def test_only_the_community_edition_compresses() -> None:
     assert compression.allowed("timescale")
     assert not compression.allowed("apache")
