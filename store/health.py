@@ -52,7 +52,7 @@ class Flow:
     vehicles_waiting: int
     """Registered ones whose data changed since they were last evaluated."""
     longest_wait_s: float
-    """Of those; 0 where none waits."""
+    """Of those, since the change or the last evaluation; 0 where none waits."""
     vehicles_held_back: int
     """Their evaluation failed, and is tried again later."""
     events_waiting: int
@@ -71,8 +71,11 @@ FLOW: Final = """
     ) g,
     (
         select count(*) as vehicles_waiting,
-               coalesce(extract(epoch from now() - min(t.touched_at)), 0)::double precision as longest_wait_s
-        from touched t join vehicle v on v.id = t.vehicle_id where v.registered_at is not null
+               coalesce(
+                   greatest(extract(epoch from now() - min(greatest(t.touched_at, e.as_of))), 0), 0
+               )::double precision as longest_wait_s
+        from touched t join vehicle v on v.id = t.vehicle_id left join evaluated e on e.vehicle_id = v.id
+        where v.registered_at is not null
     ) w
 """
 

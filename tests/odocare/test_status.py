@@ -89,6 +89,21 @@ async def test_what_waits_and_what_is_missing_is_counted(conn: Connection) -> No
     assert "missing: 2 messages in 1 open gaps" in status_lines.of_flow(await health.flow(conn))
 
 
+async def test_a_vehicle_that_sends_without_end_waits_since_it_was_evaluated_last(conn: Connection) -> None:
+    await conn.execute("insert into vehicle (vin, registered_at) values ('LDEMA1B25PH000001', now())")
+    await conn.execute(
+        "insert into touched (vehicle_id, from_day, touched_at)"
+        " select id, current_date, now() - interval '1 h' from vehicle"
+    )
+    assert (await health.flow(conn)).longest_wait_s == pytest.approx(3600, abs=60)
+    await conn.execute(
+        "with pass as (insert into evaluation (as_of, scope) values (now() - interval '5 min', 'touched')"
+        " returning id, as_of) insert into evaluated (vehicle_id, evaluation_id, as_of)"
+        " select v.id, p.id, p.as_of from vehicle v, pass p"
+    )
+    assert (await health.flow(conn)).longest_wait_s == pytest.approx(300, abs=60)
+
+
 def test_status_as_json_has_it_all(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
