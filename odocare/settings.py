@@ -59,7 +59,8 @@ class Settings(BaseSettings):
         default=None, description="PEM key of that certificate, where it is not in the same file"
     )
     codebooks: Path | None = Field(
-        default=None, description="folder of a maker's own codebooks and signals, beside those that are shipped"
+        default=None,
+        description="folder of a maker's own codebooks and signals, beside those that are shipped",
     )
     key_file: Path | None = Field(
         default=None, description="32 bytes that seal refused messages; made under `home` when absent"
