@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import replace
 
-from ingest import acks, numbering, pipeline, reading, topic
+from ingest import acks, numbering, pipeline, reading, rejecting, topic
 from ingest.acks import Ack
 from ingest.delivery import Delivery
 from ingest.metrics import Tally
@@ -37,7 +37,7 @@ async def park(conn: Connection, delivery: Delivery, error: Exception, line: Lin
             if numbers:
                 await numbering.finish(conn, numbers, [], tally)
             told = await acks.due(conn, [arrived], [], fleet)
-        await pipeline.reject(conn, [refusal], fleet, line.seal, tally)
+        await rejecting.reject(conn, [refusal], fleet, line.seal, tally)
     for ack in told:
         line.publish(ack.topic, ack.payload)
     pipeline.tell([delivery], [refusal])

@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 
 from decoders.message import DiagMessage
-from ingest import admitted, diagnosing, judging, pipeline, reading
+from ingest import admitted, diagnosing, judging, pipeline, reading, rejecting
 from ingest.delivery import Delivery
 from ingest.metrics import Tally
 from ingest.pipeline import Line
@@ -72,7 +72,7 @@ async def _whole(conn: Connection, reject: Reject, arrived: Arrived, line: Line)
     refusals = await pipeline.accept(conn, [arrived], values, fleet, line.lexicon, tally)
     if not tally.stored and not tally.doubled:
         return _refused(reject, refusals[0])
-    await pipeline.reject(conn, refusals, fleet, line.seal, tally)  # parts nobody can read
+    await rejecting.reject(conn, refusals, fleet, line.seal, tally)  # parts nobody can read
     return Replayed(reject.id, Outcome.STORED if tally.stored else Outcome.DOUBLED)
 
 
