@@ -1,12 +1,19 @@
 from pathlib import Path
 
 import pytest
+import structlog
 
 from decoders import can
 from odocare import kernels, wiring
 from odocare.settings import Settings
 from tests.strategies import Frame, batch_of
 from vehicle.errors import KernelError
+
+
+@pytest.fixture(autouse=True)
+def no_log() -> None:
+    """As in a command that has none; whoever captured a log before has set one up."""
+    structlog.reset_defaults()
 
 
 def only_file(folder: Path) -> Path:

@@ -17,8 +17,12 @@ NUMBERS = range(770, 772)
 """Of vehicles that no other test sends for."""
 
 
-async def acknowledge(url: str, of: int, upto: int, missing: list[int]) -> None:
-    body = json.dumps({"boot": 1, "upto": upto, "missing": missing}).encode()
+async def acknowledge(url: str, of: int, upto: int, missing: int | None = None) -> None:
+    """Say that all is there up to a number, and above it all up to the one that is missing."""
+    said: dict[str, object] = {"boot": 1, "upto": upto, "missing": [] if missing is None else [missing]}
+    if missing is not None:
+        said |= {"gaps": [[missing, missing]], "seen": missing}
+    body = json.dumps(said).encode()
     async with Publisher(url) as server:
         await server.send(Outgoing(f"tbox/v1/{vin(of)}/down/ack", body))
         await server.drain()
@@ -45,7 +49,7 @@ async def test_what_is_missing_comes_again_marked_and_what_is_stored_does_not(
                 await vehicles.send(signals(vin(mine), seq, {ODOMETER: 1.0 * seq}))
             await vehicles.send(signals(vin(other), 0, {ODOMETER: 1.0}))
             await publisher.drain()
-            await acknowledge(broker_url, mine, 0, [2])
+            await acknowledge(broker_url, mine, 0, missing=2)
             await heard(vehicles, 1)
             assert vehicles.held() == [(vin(mine), 1, 2), (vin(mine), 1, 3), (vin(other), 1, 0)]
             assert await vehicles.resend_due() == 3
@@ -56,8 +60,8 @@ async def test_what_is_missing_comes_again_marked_and_what_is_stored_does_not(
                 (2, True, True),
                 (3, True, True),
             ]
-            await acknowledge(broker_url, mine, 3, [])
-            await acknowledge(broker_url, other, 0, [])
+            await acknowledge(broker_url, mine, 3)
+            await acknowledge(broker_url, other, 0)
             assert await vehicles.drain(within_s=20)
             writer.end(buffered=vehicles.held(), dropped=vehicles.dropped())
     told = truth.read(path)
