@@ -14,6 +14,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from odocare.stack.local import Wanted
+from odocare.stack.place import find_place
+from odocare.stack.servers import find_mosquitto
 from odocare.stack.temporary import SMALL, Temporary, temporary_stack
 from store import migrate
 from store.pool import Connection, connect
@@ -36,6 +38,18 @@ def private_stack() -> Iterator[Temporary]:
     try:
         with temporary_stack(home, wanted) as stack:
             yield stack
+    except StackError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def mosquitto() -> Path:
+    """The program, for brokers that a test may kill."""
+    place = find_place(REPOSITORY / os.environ.get("ODOCARE_HOME", ".odocare"))
+    try:
+        return find_mosquitto(place.account, place.runtime).require("Mosquitto", "-").folder / "mosquitto"
     except StackError as error:
         if os.environ.get("CI"):
             raise

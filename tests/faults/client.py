@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.ingest.broker import DEADLINE_S
+from tests.ingest.broker import DEADLINE_S, length_field, text_field
 
 V311: Final = 4
 V5: Final = 5
@@ -39,13 +39,13 @@ class Client:
         """Publish at QoS 1 and wait for the answer; 0 is success, and all that MQTT 3.1.1 can say."""
         self._next_id += 1
         properties = b"\x00" if self.version == V5 else b""
-        self._send(0x32, _text(topic.encode()) + self._next_id.to_bytes(2, "big") + properties + body)
+        self._send(0x32, text_field(topic.encode()) + self._next_id.to_bytes(2, "big") + properties + body)
         answer = self._until(PUBACK)
         return answer[2] if len(answer) > 2 else 0
 
     def subscribe(self, topic: str) -> None:
         properties = b"\x00" if self.version == V5 else b""
-        self._send(0x82, b"\x00\x01" + properties + _text(topic.encode()) + b"\x01")
+        self._send(0x82, b"\x00\x01" + properties + text_field(topic.encode()) + b"\x01")
         self._until(SUBACK)
 
     def is_alive(self) -> bool:
@@ -89,7 +89,7 @@ class Client:
         return got
 
     def _send(self, head: int, rest: bytes) -> None:
-        self.stream.sendall(bytes([head]) + _length(len(rest)) + rest)
+        self.stream.sendall(bytes([head]) + length_field(len(rest)) + rest)
 
 
 @contextmanager
@@ -107,21 +107,8 @@ def connected(
         client = Client(stream, version)
         properties = b"\x00" if version == V5 else b""
         head = b"\x00\x04MQTT" + bytes([version, 0 if stays else 2]) + b"\x00\x3c" + properties
-        client._send(0x10, head + _text(client_id.encode()))
+        client._send(0x10, head + text_field(client_id.encode()))
         answer = client._until(CONNACK)
         if answer[1]:
             raise HungUpError(f"refused with {answer[1]:#x}")
         yield client
-
-
-def _text(value: bytes) -> bytes:
-    return len(value).to_bytes(2, "big") + value
-
-
-def _length(n: int) -> bytes:
-    out = bytearray()
-    while True:
-        n, low = divmod(n, 128)
-        out.append(low | (0x80 if n else 0))
-        if not n:
-            return bytes(out)

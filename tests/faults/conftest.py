@@ -21,8 +21,6 @@ from psycopg.conninfo import make_conninfo
 from ingest.lexicon import Lexicon
 from ingest.pipeline import Line
 from odocare import wiring
-from odocare.stack.place import find_place
-from odocare.stack.servers import find_mosquitto
 from store.sealed import Seal
 from tests.faults.servers import OwnDatabase
 from tests.faults.table import Experiment, lines
@@ -131,18 +129,6 @@ def line() -> Line:
     """What batches are read and sealed with, where an experiment needs no process."""
     lexicon = Lexicon.of(wiring.catalogue(), wiring.codebooks(), wiring.dtc_table(), wiring.diagnostics())
     return Line(lexicon, Seal(bytes(range(32))))
-
-
-@pytest.fixture(scope="session")
-def mosquitto() -> Path:
-    """The program."""
-    place = find_place(REPOSITORY / os.environ.get("ODOCARE_HOME", ".odocare"))
-    try:
-        return find_mosquitto(place.account, place.runtime).require("Mosquitto", "-").folder / "mosquitto"
-    except StackError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
 
 
 @pytest.fixture

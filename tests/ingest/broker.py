@@ -78,7 +78,7 @@ class Sender:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S)
         name = client_id.encode()
         self._socket.sendall(
-            b"\x10" + _length(12 + len(name)) + b"\x00\x04MQTT\x04\x02\x00\x3c" + _text(name)
+            b"\x10" + length_field(12 + len(name)) + b"\x00\x04MQTT\x04\x02\x00\x3c" + text_field(name)
         )
         assert self._receive(4) == b"\x20\x02\x00\x00"
 
@@ -132,15 +132,17 @@ async def until(condition: object, what: str) -> None:
 
 
 def _publish(topic: str, body: bytes, packet_id: int) -> bytes:
-    rest = _text(topic.encode()) + packet_id.to_bytes(2, "big") + body
-    return b"\x32" + _length(len(rest)) + rest
+    rest = text_field(topic.encode()) + packet_id.to_bytes(2, "big") + body
+    return b"\x32" + length_field(len(rest)) + rest
 
 
-def _text(value: bytes) -> bytes:
+def text_field(value: bytes) -> bytes:
+    """A string or binary of a packet, behind its length."""
     return len(value).to_bytes(2, "big") + value
 
 
-def _length(n: int) -> bytes:
+def length_field(n: int) -> bytes:
+    """A Variable Byte Integer."""
     out = bytearray()
     while True:
         n, low = divmod(n, 128)

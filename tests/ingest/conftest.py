@@ -1,6 +1,5 @@
 """What every batch is read and sealed with, and a broker that a test may kill."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,11 +8,8 @@ import pytest
 from ingest.lexicon import Lexicon
 from ingest.pipeline import Line
 from odocare import wiring
-from odocare.stack.place import find_place
-from odocare.stack.servers import find_mosquitto
 from store.sealed import Seal
 from tests.ingest.broker import OwnBroker
-from vehicle.errors import StackError
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -28,18 +24,6 @@ def lexicon() -> Lexicon:
 def line(lexicon: Lexicon) -> Line:
     """With a key of this session."""
     return Line(lexicon, Seal(bytes(range(32))))
-
-
-@pytest.fixture(scope="session")
-def mosquitto() -> Path:
-    """The program."""
-    place = find_place(REPOSITORY / os.environ.get("ODOCARE_HOME", ".odocare"))
-    try:
-        return find_mosquitto(place.account, place.runtime).require("Mosquitto", "-").folder / "mosquitto"
-    except StackError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
 
 
 @pytest.fixture
