@@ -37,6 +37,8 @@ def parse(text: str, feed: Feed) -> Position:
     """Read a cursor of `feed`. Raises `BadCursorError` on what `spell` did not write for this feed."""
     if len(text) != _CHARS:
         raise BadCursorError(f"a cursor has {_CHARS} characters, got {len(text)}")
+    if "+" in text or "/" in text:  # b64decode takes them beside their substitutes
+        raise BadCursorError("a cursor has only A-Z a-z 0-9 - _")
     try:
         raw = base64.b64decode(text, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):

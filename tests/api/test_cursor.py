@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from api import cursor
@@ -17,6 +17,7 @@ def test_a_cursor_reads_back_as_its_position(position: Position) -> None:
     assert cursor.parse(text, position.feed) == position
 
 
+@example(Position(Feed.RECALL, 22, 61368301), 23, "/")
 @given(positions, st.integers(0, 23), st.sampled_from("ABCDEFabcdef0123456789-_+/=é\x00 "))
 def test_parse_accepts_only_what_spell_writes(position: Position, place: int, char: str) -> None:
     text = cursor.spell(position)
